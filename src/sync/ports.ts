@@ -1,0 +1,161 @@
+/**
+ * What a run needs of the world, as interfaces: time, chance, the control store. With the contracts of warehouse,
+ * destination and mapping they are all that `src/sync/` knows, so a simulation can drive it through any fault.
+ */
+import type { Mode, ObjectSettings, Removal } from "../destination.ts";
+import type { ModelQuery, OutcomeRow, PlanCounts } from "../warehouse.ts";
+
+export interface Clock {
+  /** Now. In production the control store's clock, so that workers with wrong clocks agree. */
+  now(): Date;
+  /** Resolves after so long, or rejects with the signal's reason. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** A number from 0 up to 1. */
+export type Random = () => number;
+
+export type RunKind = "changes" | "full";
+
+export type RunStatus =
+  | "queued"
+  | "planning"
+  | "held"
+  | "sending"
+  | "committing"
+  | "succeeded"
+  | "partial"
+  | "failed"
+  | "cancelled";
+
+/** What became of a run's changes: accepted + rejected + invalid + inDoubt = planned, always. */
+export interface RunCounts {
+  readonly plan: PlanCounts | null;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly invalid: number;
+  /** No definite answer; of these `unsent` were never sent, because the run ended before. All are planned again. */
+  readonly inDoubt: number;
+  readonly unsent: number;
+  /** Accepted without a request: the destination already holds exactly this record. */
+  readonly alreadyThere: number;
+  /** Requests to the destination. */
+  readonly requests: number;
+}
+
+export interface RunFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
+/** Why the gate holds a run. */
+export interface GateReport {
+  readonly reasons: readonly { readonly code: string; readonly message: string }[];
+}
+
+/** One change that the destination refused, or that could not be sent. */
+export interface Rejection {
+  readonly seq: number;
+  readonly rowKey: string;
+  readonly kind: "rejected" | "invalid";
+  readonly code: string;
+  readonly message: string;
+  readonly field?: string | undefined;
+}
+
+/** A part of a run's outcomes journal. */
+export interface JournalEntry {
+  /** Ranges of seq, both ends included, that are about to be sent. Written before the request goes out. */
+  readonly sending: readonly (readonly [number, number])[];
+  readonly outcomes: readonly OutcomeRow[];
+  readonly rejections: readonly Rejection[];
+}
+
+export interface RunProgress {
+  readonly status: RunStatus;
+  readonly counts: RunCounts;
+}
+
+export interface RunEnd extends RunProgress {
+  readonly failure: RunFailure | null;
+}
+
+/**
+ * The control store as a run sees it. Every write names the run's fence; a write under a fence that is no longer the
+ * sync's newest throws FencedError and changes nothing.
+ */
+export interface RunStore {
+  /**
+   * Extends the lease. Tells whether a person asked to cancel. Throws FencedError when another worker took over.
+   */
+  renew(run: RunIdentity): Promise<{ readonly cancelRequested: boolean }>;
+  progress(run: RunIdentity, progress: RunProgress): Promise<void>;
+  /** Holds the run at the gate: it keeps its plan and gives its lease back. */
+  hold(run: RunIdentity, report: GateReport, progress: RunProgress): Promise<void>;
+  /** Appends to the journal, durably, rejections included. */
+  append(run: RunIdentity, entry: JournalEntry): Promise<void>;
+  /** All entries of a run's journal (any run, under any fence), oldest first. */
+  journal(runId: string): AsyncIterable<JournalEntry>;
+  /** Ends the run, gives its lease back and deletes its journal. */
+  end(run: RunIdentity, end: RunEnd): Promise<void>;
+  /**
+   * Ends a run whose worker was lost, on behalf of the run that recovers it, under the latter's fence: its counts come
+   * from its own journal.
+   */
+  endLost(lostRunId: string, by: RunIdentity, end: RunEnd): Promise<void>;
+  /** The counts that a run last reported, for a run that is continued or recovered. Null for an unknown run. */
+  counts(runId: string): Promise<RunCounts | null>;
+}
+
+export interface RunIdentity {
+  readonly id: string;
+  readonly sync: string;
+  readonly fence: number;
+}
+
+/** Another worker holds this sync now. Nothing more may be sent or written. */
+export class FencedError extends Error {
+  override readonly name = "FencedError";
+  constructor(runId: string) {
+    super(`run ${runId} was taken over by another worker`);
+  }
+}
+
+export type WhenNull = "skip" | "clear" | "reject";
+
+export interface FieldSpec {
+  /** The destination field; dots nest (`address.city`). */
+  readonly target: string;
+  /** The kind of mapping (a file of `mappings/`) and its options. */
+  readonly kind: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly whenNull: WhenNull;
+}
+
+export interface GateSpec {
+  /** Hold when more than this share of state, or this many rows, would be removed. */
+  readonly removed: Bound;
+  /** End as failed, sending nothing more, when more than this of the sent changes are rejected. */
+  readonly rejected: Bound;
+  /** `withhold`: rows with a bad key are not sent, the others are. `hold`: the whole run is held. */
+  readonly keys: "withhold" | "hold";
+}
+
+/** `30%` or `500`. */
+export type Bound = { readonly percent: number } | { readonly rows: number };
+
+/** A sync, resolved: everything that a run needs to know, frozen when the run starts. */
+export interface SyncSpec {
+  readonly name: string;
+  readonly model: ModelQuery;
+  readonly object: string;
+  readonly settings: ObjectSettings;
+  readonly mode: Mode;
+  /** Destination field → model column. */
+  readonly match: Readonly<Record<string, string>>;
+  readonly fields: readonly FieldSpec[];
+  /** Mirror only: what happens to the record of a row that left. `ignore` leaves it. */
+  readonly removed: Removal | "ignore";
+  readonly gate: GateSpec;
+}

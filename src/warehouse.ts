@@ -1,0 +1,237 @@
+/**
+ * CONTRACT: what a folder of `src/warehouses/` is.
+ *
+ * A warehouse answers questions about models, and plans and commits the runs of a sync. The diff runs where the data
+ * is: only planned changes leave the warehouse. State and plan live in the warehouse's planner schema, in tables with
+ * one fixed set of names for each sync, so that grants can be least-privilege.
+ */
+import type { ZodObject } from "zod";
+
+/**
+ * The logical type of a column, the same in every warehouse. A native type that is widened upstream
+ * (int to bigint, numeric(10,2) to numeric(12,4)) keeps its logical type, so nothing is sent again.
+ */
+export type ColumnType =
+  | "text"
+  | "integer"
+  | "decimal"
+  | "float"
+  | "boolean"
+  | "date"
+  | "time"
+  | "timestamp"
+  | "timestamptz"
+  | "binary"
+  | "json";
+
+export interface Column {
+  readonly name: string;
+  readonly type: ColumnType;
+  /** The warehouse's own name of the type, for people. */
+  readonly native: string;
+}
+
+/**
+ * A value as it leaves a warehouse: canonical text, the same from every warehouse, or null.
+ *
+ * | type        | text                                                          |
+ * |-------------|---------------------------------------------------------------|
+ * | text        | as it is                                                      |
+ * | integer     | `-12`                                                         |
+ * | decimal     | `12.5`: every digit, no exponent, no trailing zeros           |
+ * | float       | shortest text that reads back as the same double; `NaN`, `Infinity`, `-Infinity` |
+ * | boolean     | `true`, `false`                                               |
+ * | date        | `2026-11-23`                                                  |
+ * | time        | `09:30:00.000000`                                             |
+ * | timestamp   | `2026-11-23T09:30:00.000000` (no zone)                        |
+ * | timestamptz | `2026-11-23T09:30:00.000000Z` (UTC)                           |
+ * | binary      | lower-case hex                                                |
+ * | json        | JSON                                                          |
+ *
+ * Fractions of a second have six digits, or nine where the column has them.
+ */
+export type Cell = string | null;
+
+/** A segment's filter, as the documents write it. Column names are the model's. */
+export type Filter =
+  | { readonly all: readonly Filter[] }
+  | { readonly any: readonly Filter[] }
+  | { readonly not: Filter }
+  | Condition
+  | { readonly sql: string };
+
+export type Comparison = "=" | "!=" | ">" | ">=" | "<" | "<=";
+
+export type Condition =
+  | { readonly column: string; readonly is: Comparison; readonly value: string | number | boolean }
+  | { readonly column: string; readonly is: "in" | "not_in"; readonly value: readonly (string | number | boolean)[] }
+  | { readonly column: string; readonly is: "contains" | "starts_with" | "ends_with"; readonly value: string }
+  | { readonly column: string; readonly is: "null" | "not_null" };
+
+/** What is read: a model, by SQL or by table name, with its key, narrowed by a segment's filter. */
+export interface ModelQuery {
+  /** One SELECT statement, or a table name such as `analytics.marts.accounts`. */
+  readonly from: { readonly sql: string } | { readonly table: string };
+  readonly key: readonly string[];
+  readonly filter?: Filter;
+}
+
+/** One execution of a sync as the planner knows it. A higher fence takes over from a lower one. */
+export interface RunRef {
+  readonly id: string;
+  readonly fence: number;
+}
+
+export type ChangeKind = "added" | "changed" | "removed";
+
+/** A row that cannot be sent for its key: its key is null, or shared, or another row has the same match values. */
+export type KeyFault = "null_key" | "duplicate_key" | "duplicate_match";
+
+export interface PlanRequest {
+  readonly run: RunRef;
+  readonly model: ModelQuery;
+  /** The columns that the mapping reads: fingerprinted and delivered in this order. */
+  readonly columns: readonly Column[];
+  /** The columns (of `columns`) whose values find the record in the destination. Empty when there is nothing to match. */
+  readonly match: readonly string[];
+  /** Part of every fingerprint. A new salt (an edited mapping) plans every row as changed. */
+  readonly salt: string;
+  /** `full` plans every row of the model, also those whose fingerprint is unchanged. */
+  readonly scope: "changes" | "full";
+  /** Whether rows that left the model are planned. When false they stay in state, untouched. */
+  readonly removals: boolean;
+  /** Now, by the clock that decides back-off. */
+  readonly now: Date;
+  /** A dry run goes to a table of its own, is never committed, and leaves state and any held plan alone. */
+  readonly dryRun?: boolean;
+}
+
+export interface PlanCounts {
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+  readonly nullKeys: number;
+  readonly duplicateKeys: number;
+  readonly duplicateMatches: number;
+  readonly unchanged: number;
+  /** Rows that differ but wait for their back-off after a rejection. Not planned. */
+  readonly waiting: number;
+  /** Rows of the model, after the filter. */
+  readonly modelRows: number;
+  /** Rows in state before the run. */
+  readonly stateRows: number;
+}
+
+/** One numbered row of a plan. */
+export interface PlannedChange {
+  /** 1 … n without gaps: removed rows first, then key faults, then changed, then added, each by row key. */
+  readonly seq: number;
+  readonly kind: ChangeKind | KeyFault;
+  /**
+   * The row's key: the canonical text of the key column; of several columns a JSON array of their texts.
+   * A null key has a name made of its fingerprint, so that the same row is reported once.
+   */
+  readonly rowKey: string;
+  /** The cells of `PlanRequest.columns`, in that order. Null for removed rows. */
+  readonly cells: readonly Cell[] | null;
+  /** What state knows of the row; null for a row that state does not have. */
+  readonly known: KnownRow | null;
+  /** Removed rows only: another row of the model now has these match values, so the record is not to be removed. */
+  readonly reclaimed: boolean;
+}
+
+export interface KnownRow {
+  /** Hash of the record last accepted; null when in doubt. */
+  readonly recordHash: string | null;
+  /** The destination's own id of the record. */
+  readonly destinationId: string | null;
+  /** The cells of the match columns when it was last sent. */
+  readonly match: readonly Cell[];
+}
+
+/** What became of one planned change. A change without an outcome was never sent: the commit leaves it as it was. */
+export interface OutcomeRow {
+  readonly seq: number;
+  readonly kind: "accepted" | "rejected" | "invalid" | "in_doubt";
+  readonly recordHash?: string | undefined;
+  readonly destinationId?: string | undefined;
+  readonly code?: string | undefined;
+  readonly message?: string | undefined;
+}
+
+/** A row that was rejected keeps its state and waits before it is planned again, unless its values change first. */
+export interface BackOff {
+  readonly firstMs: number;
+  readonly maxMs: number;
+}
+
+/** A row of state, for tests and for people. */
+export interface StateRow {
+  readonly rowKey: string;
+  readonly inDoubt: boolean;
+  readonly recordHash: string | null;
+  readonly destinationId: string | null;
+  readonly match: readonly Cell[];
+  readonly runId: string;
+}
+
+/**
+ * Plan and state of one sync. All of it is SQL in the warehouse.
+ *
+ * The protocol: `plan` freezes the change set and registers the run as open, before the first request goes out.
+ * `record` uploads outcomes, any number of times, idempotently by seq. `commit` moves them into state in one
+ * transaction guarded by the run's fence; a repeated commit, or one under an old fence, changes nothing.
+ * Recovery is `takeOver`, `record` of what the journal holds, `commit`.
+ */
+export interface Planner {
+  plan(request: PlanRequest, signal?: AbortSignal): Promise<PlanCounts>;
+  /** Streams the plan in order of seq, in pages; only this many rows are in memory at a time. */
+  read(run: RunRef, options: ReadOptions, signal?: AbortSignal): AsyncIterable<readonly PlannedChange[]>;
+  record(run: RunRef, outcomes: readonly OutcomeRow[]): Promise<void>;
+  commit(run: RunRef, options: { now: Date; backOff: BackOff }): Promise<"committed" | "already_done" | "fenced">;
+  /** Runs that were planned and not committed. */
+  openRuns(): Promise<readonly RunRef[]>;
+  /** Raises an open run's fence. False when it is no longer open or has a fence as high or higher. */
+  takeOver(run: RunRef): Promise<boolean>;
+  /** Closes an open run of which nothing was sent: a cancelled held plan. State stays as it was. */
+  discard(run: RunRef): Promise<void>;
+  /** Every state row, in order of row key. */
+  state(): AsyncIterable<readonly StateRow[]>;
+  /** Drops all tables of this sync: the sync was deleted. */
+  drop(): Promise<void>;
+}
+
+export interface ReadOptions {
+  /** The columns that the plan was made with. */
+  readonly columns: readonly Column[];
+  readonly pageRows: number;
+  /** Reads only seq greater than this. */
+  readonly afterSeq?: number;
+  readonly limit?: number;
+  readonly dryRun?: boolean;
+}
+
+/** A connection to one warehouse. Errors are WarehouseErrors with the warehouse's own words. */
+export interface Warehouse {
+  /** Resolves if the credentials work, models can be read and the planner schema can be written. */
+  check(signal?: AbortSignal): Promise<void>;
+  /** The columns of a model. Fails by name on a missing table, a SQL error, or a key column that is not there. */
+  columns(model: ModelQuery, signal?: AbortSignal): Promise<readonly Column[]>;
+  /** The first rows of a model, as cells in the order of `columns`. */
+  sample(model: ModelQuery, columns: readonly Column[], limit: number, signal?: AbortSignal): Promise<readonly (readonly Cell[])[]>;
+  /** The planner of one sync. `sync` is its name: lower-case letters, digits, hyphens, underscores. */
+  planner(sync: string): Planner;
+  /** Releases what it holds. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** What a folder of `src/warehouses/` exports as `default`. */
+export interface WarehouseAdapter<Connection = unknown> {
+  /** The `type` of a source in the documents. */
+  readonly type: string;
+  readonly title: string;
+  /** What a person must give to connect. Secrets are marked with `.meta({ secret: true })`. */
+  readonly connection: ZodObject;
+  /** `schema` is where plan and state live; made if it is missing and the role may. Connects on first use. */
+  connect(connection: Connection, options: { schema: string; workspace: string }): Warehouse;
+}
