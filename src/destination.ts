@@ -90,7 +90,16 @@ export interface BatchLimit {
 export type Mode = "upsert" | "update" | "insert" | "mirror" | "append";
 export type Removal = "archive" | "delete" | "clear";
 
-export type FieldType = "text" | "number" | "integer" | "boolean" | "date" | "datetime" | "enum" | "multi_enum" | "json";
+export type FieldType =
+  | "text"
+  | "number"
+  | "integer"
+  | "boolean"
+  | "date"
+  | "datetime"
+  | "enum"
+  | "multi_enum"
+  | "json";
 
 export interface Field {
   readonly name: string;
@@ -152,7 +161,13 @@ export interface Change {
 export type Outcome =
   | { readonly seq: number; readonly kind: "accepted"; readonly destinationId?: string | undefined }
   /** Refused, definitely not applied: the same record would be refused again. */
-  | { readonly seq: number; readonly kind: "rejected"; readonly code: string; readonly message: string; readonly field?: string | undefined }
+  | {
+      readonly seq: number;
+      readonly kind: "rejected";
+      readonly code: string;
+      readonly message: string;
+      readonly field?: string | undefined;
+    }
   /** No definite answer. */
   | { readonly seq: number; readonly kind: "in_doubt"; readonly message: string };
 

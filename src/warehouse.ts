@@ -218,7 +218,12 @@ export interface Warehouse {
   /** The columns of a model. Fails by name on a missing table, a SQL error, or a key column that is not there. */
   columns(model: ModelQuery, signal?: AbortSignal): Promise<readonly Column[]>;
   /** The first rows of a model, as cells in the order of `columns`. */
-  sample(model: ModelQuery, columns: readonly Column[], limit: number, signal?: AbortSignal): Promise<readonly (readonly Cell[])[]>;
+  sample(
+    model: ModelQuery,
+    columns: readonly Column[],
+    limit: number,
+    signal?: AbortSignal,
+  ): Promise<readonly (readonly Cell[])[]>;
   /** The planner of one sync. `sync` is its name: lower-case letters, digits, hyphens, underscores. */
   planner(sync: string): Planner;
   /** Releases what it holds. Safe to call twice. */

@@ -97,11 +97,11 @@ export interface RunStore {
   append(run: RunIdentity, entry: JournalEntry): Promise<void>;
   /** All entries of a run's journal (any run, under any fence), oldest first. */
   journal(runId: string): AsyncIterable<JournalEntry>;
-  /** Ends the run, gives its lease back and deletes its journal. */
-  end(run: RunIdentity, end: RunEnd): Promise<void>;
+  /** Ends the run, gives its lease back, and deletes its journal unless the plan could not be settled. */
+  end(run: RunIdentity, end: RunEnd, options: { readonly keepJournal: boolean }): Promise<void>;
   /**
-   * Ends a run whose worker was lost, on behalf of the run that recovers it, under the latter's fence: its counts come
-   * from its own journal.
+   * Ends a run that another one has settled, under the latter's fence: its worker was lost, or could not settle it
+   * itself. Deletes its journal. A run that ended already keeps its status and failure and gets the final counts.
    */
   endLost(lostRunId: string, by: RunIdentity, end: RunEnd): Promise<void>;
   /** The counts that a run last reported, for a run that is continued or recovered. Null for an unknown run. */

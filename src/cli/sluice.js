@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+// The command's entry, in plain JavaScript: a Node.js that is too old for the TypeScript sources must still be told so.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const needed = 24;
+
+if (Number(process.versions.node.split(".")[0]) >= needed) {
+  const { main } = await import("../main.ts");
+  process.exitCode = await main(process.argv.slice(2));
+} else {
+  const own = fileURLToPath(new URL("../../node_modules/node/bin/node", import.meta.url));
+  if (existsSync(own)) {
+    const { status, signal } = spawnSync(own, process.argv.slice(1), { stdio: "inherit" });
+    process.exitCode = status ?? (signal === "SIGINT" ? 130 : 1);
+  } else {
+    process.stderr.write(
+      `sluice needs Node.js ${needed} or later; this is ${process.versions.node}. Install it, or run "npm ci" in the project's folder, which brings its own.\n`,
+    );
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,96 @@
+/** Gathers changes into batches: of one operation, within the destination's limits, no record twice. */
+import type { Batch, BatchLimit, Change, Mode, Operation } from "../destination.ts";
+import type { PlannedChange } from "../warehouse.ts";
+import type { SyncSpec } from "./ports.ts";
+
+/** A change with what the outcome needs to know later. */
+export interface SendableChange {
+  readonly change: Change;
+  readonly recordHash: string;
+}
+
+export interface SendableBatch {
+  readonly operation: Operation;
+  readonly changes: readonly SendableChange[];
+}
+
+/** What is to be done with a planned change; `nothing` when the mode leaves such a change alone. */
+export function operationFor(planned: PlannedChange, spec: SyncSpec): Operation | "nothing" {
+  if (planned.kind === "removed") return spec.removed === "ignore" || planned.reclaimed ? "nothing" : spec.removed;
+  const once = spec.mode === "insert" || spec.mode === "append";
+  // A row that was sent once stays as it is, unless it is in doubt whether it ever arrived.
+  if (once && planned.kind === "changed" && planned.known?.recordHash != null) return "nothing";
+  return operations[spec.mode];
+}
+
+const operations: Readonly<Record<Mode, Operation>> = {
+  upsert: "upsert",
+  mirror: "upsert",
+  update: "update",
+  insert: "insert",
+  append: "append",
+};
+
+export class Batcher {
+  readonly #limit: BatchLimit;
+  #operation: Operation | null = null;
+  #changes: SendableChange[] = [];
+  #matches = new Set<string>();
+  #bytes = 0;
+
+  constructor(limit: BatchLimit) {
+    this.#limit = limit;
+  }
+
+  /** Adds a change. Returns the batch that had to be closed to make room, if any. */
+  add(operation: Operation, sendable: SendableChange): SendableBatch | null {
+    const match = JSON.stringify(sendable.change.match);
+    const bytes =
+      this.#limit.bytes === undefined ? 0 : Buffer.byteLength(JSON.stringify(sendable.change.record)) + match.length;
+    const closed = this.#hasRoom(operation, match, bytes) ? null : this.take();
+    this.#operation = operation;
+    this.#changes.push(sendable);
+    this.#matches.add(match);
+    this.#bytes += bytes;
+    return closed;
+  }
+
+  /** The open batch, if it has any change; the next one starts empty. */
+  take(): SendableBatch | null {
+    const operation = this.#operation;
+    const changes = this.#changes;
+    this.#operation = null;
+    this.#changes = [];
+    this.#matches = new Set();
+    this.#bytes = 0;
+    return operation === null ? null : { operation, changes };
+  }
+
+  #hasRoom(operation: Operation, match: string, bytes: number): boolean {
+    if (this.#operation === null) return true;
+    return (
+      this.#operation === operation &&
+      this.#changes.length < this.#limit.records &&
+      (this.#limit.bytes === undefined || this.#bytes + bytes <= this.#limit.bytes) &&
+      !this.#matches.has(match)
+    );
+  }
+}
+
+/** The batch as the adapter takes it. */
+export function toBatch(
+  spec: SyncSpec,
+  runId: string,
+  operation: Operation,
+  changes: readonly SendableChange[],
+): Batch {
+  return {
+    object: spec.object,
+    settings: spec.settings,
+    operation,
+    fields: spec.fields.map(({ target }) => target),
+    match: Object.keys(spec.match),
+    changes: changes.map(({ change }) => change),
+    id: `${runId}-${changes[0]?.change.seq ?? 0}-${changes.length}`,
+  };
+}

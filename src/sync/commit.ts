@@ -1,0 +1,115 @@
+/** Moves what the journal says into state. Recovery of a lost run is the same commit. */
+import type { OutcomeRow, Planner, RunRef } from "../warehouse.ts";
+import { type Clock, FencedError, type RunCounts, type RunStore } from "./ports.ts";
+
+/** A rejected row is planned again after a minute, then two, four, … up to a day; a changed row at once. */
+export const backOff = { firstMs: 60_000, maxMs: 86_400_000 } as const;
+
+const uploadRows = 10_000;
+
+/**
+ * Commits a planned run from its journal alone: every outcome as it is noted; a change that was about to be sent and
+ * has none is in doubt; a change that was never sent stays as it was. Safe to repeat.
+ */
+export async function commit(
+  run: RunRef,
+  before: RunCounts,
+  world: { store: RunStore; planner: Planner; clock: Clock },
+): Promise<RunCounts> {
+  const uploader = new Uploader(run, world.planner);
+  const counts = await reckon(run.id, before, world.store, (outcome) => uploader.add(outcome));
+  await uploader.flush();
+  const result = await world.planner.commit(run, { now: world.clock.now(), backOff });
+  if (result === "fenced") throw new FencedError(run.id);
+  return counts;
+}
+
+/** What became of a run's changes, by its journal alone. Hands on exactly one outcome for each change that was sent. */
+export async function reckon(
+  runId: string,
+  before: RunCounts,
+  store: RunStore,
+  onOutcome: (outcome: OutcomeRow) => Promise<void> | void,
+): Promise<RunCounts> {
+  const marks = new Marks(plannedChanges(before));
+  for await (const entry of store.journal(runId)) {
+    for (const [from, to] of entry.sending) marks.sent(from, to);
+    for (const outcome of entry.outcomes) if (marks.settle(outcome)) await onOutcome(outcome);
+  }
+  for (const seq of marks.unanswered()) await onOutcome({ seq, kind: "in_doubt" });
+  return { ...before, ...marks.counts() };
+}
+
+/** All changes of a plan: added, changed, removed, and those withheld for their keys. */
+export function plannedChanges({ plan }: RunCounts): number {
+  if (plan === null) return 0;
+  return plan.added + plan.changed + plan.removed + plan.nullKeys + plan.duplicateKeys + plan.duplicateMatches;
+}
+
+export const noCounts: RunCounts = {
+  plan: null,
+  accepted: 0,
+  rejected: 0,
+  invalid: 0,
+  inDoubt: 0,
+  unsent: 0,
+  alreadyThere: 0,
+  requests: 0,
+};
+
+/** One byte a change, so that a plan of millions is accounted for in little memory. */
+class Marks {
+  readonly #marks: Uint8Array;
+  readonly #counts = { accepted: 0, rejected: 0, invalid: 0, in_doubt: 0 };
+
+  constructor(planned: number) {
+    this.#marks = new Uint8Array(planned + 1);
+  }
+
+  sent(from: number, to: number): void {
+    for (let seq = from; seq <= to; seq += 1) if (this.#marks[seq] === mark.unsent) this.#marks[seq] = mark.sent;
+  }
+
+  /** False for a second outcome of one change: the first one stands. */
+  settle({ seq, kind }: OutcomeRow): boolean {
+    if (this.#marks[seq] === mark.settled) return false;
+    this.#marks[seq] = mark.settled;
+    this.#counts[kind] += 1;
+    return true;
+  }
+
+  *unanswered(): Generator<number> {
+    for (let seq = 1; seq < this.#marks.length; seq += 1) if (this.#marks[seq] === mark.sent) yield seq;
+  }
+
+  counts(): Pick<RunCounts, "accepted" | "rejected" | "invalid" | "inDoubt" | "unsent"> {
+    const { accepted, rejected, invalid } = this.#counts;
+    const planned = this.#marks.length - 1;
+    const unsent = this.#marks.reduce((sum, value, seq) => sum + (seq > 0 && value === mark.unsent ? 1 : 0), 0);
+    return { accepted, rejected, invalid, inDoubt: planned - accepted - rejected - invalid, unsent };
+  }
+}
+
+const mark = { unsent: 0, sent: 1, settled: 2 } as const;
+
+class Uploader {
+  readonly #run: RunRef;
+  readonly #planner: Planner;
+  #rows: OutcomeRow[] = [];
+
+  constructor(run: RunRef, planner: Planner) {
+    this.#run = run;
+    this.#planner = planner;
+  }
+
+  async add(outcome: OutcomeRow): Promise<void> {
+    this.#rows.push(outcome);
+    if (this.#rows.length >= uploadRows) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#rows.length === 0) return;
+    await this.#planner.record(this.#run, this.#rows);
+    this.#rows = [];
+  }
+}

@@ -1,0 +1,52 @@
+/** The safety check between plan and send. */
+import type { PlanCounts } from "../warehouse.ts";
+import type { Bound, GateReport, GateSpec } from "./ports.ts";
+
+/** Why a plan must not be sent before a person has looked, or null when it may go. */
+export function checkGate(plan: PlanCounts, gate: GateSpec): GateReport | null {
+  const reasons = [emptyModel(plan), tooManyRemovals(plan, gate), faultyKeys(plan, gate)].filter(
+    (reason) => reason !== null,
+  );
+  return reasons.length === 0 ? null : { reasons };
+}
+
+type Reason = GateReport["reasons"][number] | null;
+
+function emptyModel({ modelRows, stateRows, removed }: PlanCounts): Reason {
+  if (modelRows > 0 || removed === 0) return null;
+  return {
+    code: "model_empty",
+    message: `The model is empty, but ${count(stateRows, "row")} had been sent before. All of them would be removed.`,
+  };
+}
+
+function tooManyRemovals({ removed, stateRows, modelRows }: PlanCounts, gate: GateSpec): Reason {
+  if (modelRows === 0 || !exceeds(removed, stateRows, gate.removed)) return null;
+  const share = ((100 * removed) / stateRows).toFixed(1);
+  return {
+    code: "too_many_removals",
+    message: `${count(removed, "row")} of ${stateRows} would be removed (${share}%); the gate allows ${describeBound(gate.removed)}.`,
+  };
+}
+
+function faultyKeys({ nullKeys, duplicateKeys, duplicateMatches }: PlanCounts, gate: GateSpec): Reason {
+  const faulty = nullKeys + duplicateKeys + duplicateMatches;
+  if (gate.keys !== "hold" || faulty === 0) return null;
+  return {
+    code: "faulty_keys",
+    message: `${nullKeys} null keys, ${duplicateKeys} rows with a duplicate key, ${duplicateMatches} rows with duplicate match values; the gate holds on any.`,
+  };
+}
+
+/** Whether `part` of `whole` is more than a bound allows. */
+export function exceeds(part: number, whole: number, bound: Bound): boolean {
+  return "rows" in bound ? part > bound.rows : part * 100 > bound.percent * whole;
+}
+
+export function describeBound(bound: Bound): string {
+  return "rows" in bound ? count(bound.rows, "row") : `${bound.percent}%`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,28 @@
+/** Asks the warehouse to freeze what a run will send. */
+import { hash } from "node:crypto";
+import type { Column, PlanRequest, RunRef } from "../warehouse.ts";
+import type { RunKind, SyncSpec } from "./ports.ts";
+
+/** What to plan. The spec's mapping is part of every fingerprint: after an edit every row is mapped again. */
+export function planRequest(
+  spec: SyncSpec,
+  run: RunRef & { readonly kind: RunKind },
+  columns: readonly Column[],
+  now: Date,
+): PlanRequest {
+  return {
+    run: { id: run.id, fence: run.fence },
+    model: spec.model,
+    columns,
+    match: Object.values(spec.match),
+    salt: mappingSalt(spec),
+    scope: run.kind,
+    removals: spec.mode === "mirror" && spec.removed !== "ignore",
+    now,
+  };
+}
+
+/** Changes when, and only when, the same row might be mapped to another record than before. */
+function mappingSalt({ object, settings, match, fields }: SyncSpec): string {
+  return hash("sha256", JSON.stringify([1, object, settings, match, fields]), "hex").slice(0, 16);
+}

@@ -1,0 +1,227 @@
+/**
+ * One run of a sync, from its plan to its commit. The whole story in one function:
+ * recover what was left open → prepare → plan → gate → send → commit.
+ */
+import { type Connection, DestinationError } from "../destination.ts";
+import { messageOf, SluiceError } from "../errors.ts";
+import { InvalidMapping } from "../mapping.ts";
+import type { Planner, Warehouse } from "../warehouse.ts";
+import { commit, noCounts, plannedChanges, reckon } from "./commit.ts";
+import { deliver } from "./deliver.ts";
+import { checkGate } from "./gate.ts";
+import { Journal } from "./journal.ts";
+import { keepLease, RunStopped } from "./lease.ts";
+import type { MappingKinds } from "./map.ts";
+import { planRequest } from "./plan.ts";
+import type {
+  Clock,
+  GateReport,
+  Random,
+  RunCounts,
+  RunEnd,
+  RunFailure,
+  RunIdentity,
+  RunKind,
+  RunProgress,
+  RunStore,
+  SyncSpec,
+} from "./ports.ts";
+import { FencedError } from "./ports.ts";
+import { type Prepared, prepare } from "./prepare.ts";
+import { lostEnd, recover, settle } from "./recover.ts";
+
+/** All that a run needs of the world. */
+export interface World {
+  readonly store: RunStore;
+  readonly warehouse: Warehouse;
+  readonly planner: Planner;
+  /** Paced, retried and traced. */
+  readonly connection: Connection;
+  /** Requests made through `connection` so far. */
+  readonly requests: () => number;
+  readonly kinds: MappingKinds;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly leaseMs: number;
+  readonly concurrency: number;
+  /** Told of every step, for progress bars; the store is told more rarely. */
+  readonly onProgress?: (progress: RunProgress) => void;
+}
+
+/** A claimed run. `new` is planned first; `released` goes on with the plan that the gate held; `lost` is only settled. */
+export interface ClaimedRun extends RunIdentity {
+  readonly kind: RunKind;
+  readonly stage: "new" | "released" | "lost";
+  readonly spec: SyncSpec;
+}
+
+export type RunResult =
+  | (RunEnd & { readonly gate: null })
+  | (RunProgress & { readonly status: "held"; readonly gate: GateReport });
+
+/** Rows of the plan that are in memory at a time. */
+const pageRows = 1000;
+
+/**
+ * Does a run whole, and stores how it ended. Never throws for what goes wrong with the run: that is its end. Throws
+ * FencedError when another worker took over, and then has written nothing since.
+ */
+export async function executeRun(run: ClaimedRun, world: World, outer: AbortSignal): Promise<RunResult> {
+  const lease = keepLease(run, world, outer);
+  const report = new Report(run, world);
+  try {
+    await recover(run, world, run.stage === "released");
+    if (run.stage === "lost") return await report.end(lostEnd(await countsOfLost(run, world)));
+    const prepared = await prepare(run.spec, world, lease.signal);
+    const held =
+      run.stage === "new"
+        ? await planAndCheck(run, prepared, world, report, lease.signal)
+        : await resume(run, world, report);
+    if (held) return held;
+    const failure = await send(run, prepared, world, report, lease.signal);
+    await report.step("committing");
+    const counts = await commit(run, report.counts, world);
+    return await report.end(endOf({ ...counts, requests: world.requests() }, failure));
+  } catch (error) {
+    if (error instanceof FencedError) throw error;
+    return await endEarly(run, world, report, error);
+  } finally {
+    await lease.stop();
+  }
+}
+
+/** Its plan is settled by now; perhaps it had been already, and only its end was not stored. */
+async function countsOfLost(run: ClaimedRun, { store }: World): Promise<RunCounts> {
+  const before = (await store.counts(run.id)) ?? noCounts;
+  return reckon(run.id, before, store, () => undefined);
+}
+
+async function planAndCheck(
+  run: ClaimedRun,
+  { columns }: Prepared,
+  world: World,
+  report: Report,
+  signal: AbortSignal,
+): Promise<RunResult | null> {
+  await report.step("planning");
+  const plan = await world.planner.plan(planRequest(run.spec, run, columns, world.clock.now()), signal);
+  const gate = checkGate(plan, run.spec.gate);
+  await report.step(gate ? "held" : "sending", { plan });
+  if (!gate) return null;
+  const progress = { status: "held", counts: report.counts } as const;
+  await world.store.hold(run, gate, progress);
+  return { ...progress, gate };
+}
+
+/** Goes on with the plan that was held: a person has released it. */
+async function resume(run: ClaimedRun, world: World, report: Report): Promise<null> {
+  const counts = await world.store.counts(run.id);
+  if (!counts?.plan || !(await world.planner.takeOver(run))) {
+    throw new SluiceError("plan_gone", "The plan that was held is no longer there.", { hint: "Start a new run." });
+  }
+  await report.step("sending", counts);
+  return null;
+}
+
+/** Sends the plan. Returns why it stopped early, if it did: what was sent is committed either way. */
+async function send(
+  run: ClaimedRun,
+  { columns, object, map }: Prepared,
+  world: World,
+  report: Report,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if (plannedChanges(report.counts) === 0) return null;
+  const journal = new Journal(world.store, run);
+  const pages = world.planner.read(run, { columns, pageRows }, signal);
+  const { spec } = run;
+  const { connection, concurrency, clock } = world;
+  const full = run.kind === "full";
+  const onProgress = (): void => report.sent({ ...journal.tally, requests: world.requests() });
+  try {
+    await deliver({ run, spec, object, connection, journal, map, full, concurrency, clock, onProgress }, pages, signal);
+    return null;
+  } catch (error) {
+    if (signal.reason instanceof FencedError || error instanceof FencedError) throw new FencedError(run.id);
+    return signal.aborted ? signal.reason : error;
+  }
+}
+
+/**
+ * Ends a run that failed outside of sending. Its plan, if there is one, is settled as after a crash; when even that
+ * cannot be done now, the journal is kept and the next run of this sync does it.
+ */
+async function endEarly(run: ClaimedRun, world: World, report: Report, reason: unknown): Promise<RunResult> {
+  try {
+    const open = (await world.planner.openRuns()).some(({ id }) => id === run.id);
+    const counts = open ? await settle(run, world) : ((await world.store.counts(run.id)) ?? noCounts);
+    return await report.end(endOf({ ...counts, requests: world.requests() }, reason));
+  } catch (error) {
+    if (error instanceof FencedError) throw error;
+    const counts = { ...report.counts, requests: world.requests() };
+    const inDoubt = plannedChanges(counts) - counts.accepted - counts.rejected - counts.invalid;
+    return await report.end(endOf({ ...counts, inDoubt }, reason), { keepJournal: true });
+  }
+}
+
+function endOf(counts: RunCounts, reason: unknown): RunEnd {
+  if (reason instanceof RunStopped && reason.reason === "cancelled")
+    return { status: "cancelled", counts, failure: null };
+  if (reason !== null && reason !== undefined) return { status: "failed", counts, failure: failureOf(reason) };
+  const clean = counts.rejected + counts.invalid + counts.inDoubt === 0;
+  return { status: clean ? "succeeded" : "partial", counts, failure: null };
+}
+
+/** What a person is told of an error that ended a run. */
+export function failureOf(error: unknown): RunFailure {
+  const message = messageOf(error);
+  if (error instanceof SluiceError) return { code: error.code, message, hint: error.hint };
+  if (error instanceof DestinationError) return { code: error.code, message, hint: destinationHints[error.kind] };
+  if (error instanceof InvalidMapping) return { code: "mapping_invalid", message };
+  if (error instanceof RunStopped) return { code: "interrupted", message, hint: "The next run goes on." };
+  return { code: "internal_error", message, hint: "This is a defect of Sluice. Please report it." };
+}
+
+const destinationHints: Readonly<Record<DestinationError["kind"], string>> = {
+  unauthorized: 'Mend the destination\'s credential, then try "sluice check".',
+  busy: "The destination asks to wait. The next run goes on; nothing is lost.",
+  unavailable: "The destination could not be reached or failed. The next run goes on; nothing is lost.",
+  refused: "The destination refused the request itself, not single rows.",
+};
+
+/** The run's counts as they grow: told to the caller at once, to the store at every step and once in a while. */
+class Report {
+  counts: RunCounts = noCounts;
+  readonly #run: RunIdentity;
+  readonly #world: World;
+  #storedAt = 0;
+
+  constructor(run: RunIdentity, world: World) {
+    this.#run = run;
+    this.#world = world;
+  }
+
+  async step(status: RunProgress["status"], counts: Partial<RunCounts> = {}): Promise<void> {
+    this.counts = { ...this.counts, ...counts };
+    const progress = { status, counts: this.counts };
+    this.#world.onProgress?.(progress);
+    await this.#world.store.progress(this.#run, progress);
+  }
+
+  sent(counts: Partial<RunCounts>): void {
+    this.counts = { ...this.counts, ...counts };
+    const progress = { status: "sending", counts: this.counts } as const;
+    this.#world.onProgress?.(progress);
+    const now = this.#world.clock.now().getTime();
+    if (now - this.#storedAt < 1000) return;
+    this.#storedAt = now;
+    // Only for those who watch: the journal is the truth, and a fence is met by the next append.
+    this.#world.store.progress(this.#run, progress).catch(() => undefined);
+  }
+
+  async end(end: RunEnd, options: { keepJournal: boolean } = { keepJournal: false }): Promise<RunResult> {
+    await this.#world.store.end(this.#run, end, options);
+    this.#world.onProgress?.(end);
+    return { ...end, gate: null };
+  }
+}

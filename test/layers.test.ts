@@ -1,0 +1,149 @@
+/**
+ * Who may import whom, as a table. A room that is not in the table may import nothing of the project, so a new room
+ * has to be thought about here first.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "..");
+
+const contracts = ["src/destination.ts", "src/mapping.ts", "src/warehouse.ts"];
+const words = ["src/errors.ts", "src/nearest.ts"];
+
+/** Folder or file → what it may import. The longest match decides; a folder may always import itself. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  "destinations/": ["src/destination.ts"],
+  "destinations/*/sandbox": ["src/sandbox.ts"],
+  "mappings/": ["src/mapping.ts"],
+
+  "src/errors.ts": [],
+  "src/nearest.ts": [],
+  "src/log.ts": [],
+  "src/config.ts": [...words],
+  "src/destination.ts": [],
+  "src/warehouse.ts": [],
+  "src/mapping.ts": ["src/warehouse.ts"],
+  "src/sandbox.ts": [...words],
+  "src/fetch.ts": ["src/destination.ts", ...words],
+  "src/registry.ts": [...contracts, "src/sandbox.ts", ...words],
+
+  "src/documents/": [...contracts, "src/registry.ts", "src/sync/ports.ts", ...words],
+  "src/warehouses/": ["src/warehouse.ts", ...words],
+  "src/sync/": [...contracts, ...words],
+  "src/connection/": ["src/destination.ts", "src/fetch.ts", "src/sync/ports.ts", ...words],
+  "src/store/": ["src/documents/", "src/sync/ports.ts", "src/warehouse.ts", ...words],
+  "src/operations/": [
+    ...contracts,
+    "src/connection/",
+    "src/documents/",
+    "src/fetch.ts",
+    "src/registry.ts",
+    "src/store/",
+    "src/sync/",
+    ...words,
+  ],
+  "src/queue/": ["src/operations/", "src/store/", "src/sync/ports.ts", "src/log.ts", ...words],
+  "src/api/": ["src/operations/", "src/documents/", "src/sync/ports.ts", "src/log.ts", ...words],
+  "src/cli/": ["src/operations/", "src/documents/", "src/sync/ports.ts", "src/config.ts", "src/sandbox.ts", ...words],
+  "src/cli/sluice.js": ["src/main.ts"],
+};
+
+/** What the engine must never know, by package name. */
+const forbiddenPackages: Readonly<Record<string, readonly string[]>> = {
+  "src/sync/": [
+    "fastify",
+    "bullmq",
+    "ioredis",
+    "pg",
+    "kysely",
+    "snowflake-sdk",
+    "@duckdb/node-api",
+    "undici",
+    "@hubspot/api-client",
+  ],
+  "src/warehouses/": ["fastify", "bullmq", "ioredis", "kysely"],
+  "src/api/": ["bullmq", "ioredis", "pg", "kysely"],
+  "src/cli/": ["bullmq", "ioredis", "pg", "kysely"],
+  "destinations/": ["bullmq", "ioredis", "pg", "kysely", "undici"],
+};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+const sources = ["src", "destinations", "mappings"]
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
+  )
+  .filter((path) => /\.(ts|js)$/.test(path));
+
+const imports: readonly Import[] = sources.flatMap((from) => {
+  const text = readFileSync(join(root, from), "utf8");
+  const targets = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1] ?? "");
+  return targets.map((target) => ({
+    from,
+    to: target.startsWith(".") ? relative(root, normalize(join(root, dirname(from), target))) : target,
+  }));
+});
+
+function matches(path: string, pattern: string): boolean {
+  const expression = pattern.replaceAll(/[.]/g, "\\.").replaceAll("*", "[^/]+");
+  return new RegExp(`^${expression}`).test(path);
+}
+
+function rule(path: string): string | undefined {
+  return Object.keys(allowed)
+    .filter((pattern) => matches(path, pattern))
+    .toSorted((a, b) => b.length - a.length)[0];
+}
+
+function sameRoom(from: string, to: string): boolean {
+  const room = (path: string): string => {
+    const [first = "", second = "", third = ""] = path.split("/");
+    return first === "src"
+      ? `${first}/${third === "" ? path : second}`
+      : first === "mappings"
+        ? path
+        : `${first}/${second}`;
+  };
+  return room(from) === room(to);
+}
+
+function isAllowed({ from, to }: Import): boolean {
+  if (!/^(src|destinations|mappings)\//.test(to)) return true;
+  if (sameRoom(from, to)) return true;
+  if (from === "src/main.ts") return to !== "src/cli/sluice.js";
+  const pattern = rule(from);
+  return pattern !== undefined && (allowed[pattern] ?? []).some((target) => matches(to, target));
+}
+
+describe("the house keeps its rules", () => {
+  test("every import is one that the table allows", () => {
+    const broken = imports.filter((one) => !isAllowed(one)).map(({ from, to }) => `${from} imports ${to}`);
+    expect(broken).toEqual([]);
+  });
+
+  test("only the command's entry imports main.ts", () => {
+    expect(imports.filter(({ to }) => to === "src/main.ts").map(({ from }) => from)).toEqual(["src/cli/sluice.js"]);
+  });
+
+  test.each(Object.entries(forbiddenPackages))("%s knows nothing of %j", (folder, packages) => {
+    const broken = imports.filter(
+      ({ from, to }) => from.startsWith(folder) && packages.some((name) => to === name || to.startsWith(`${name}/`)),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test("the engine reads no wall clock and rolls no dice of its own", () => {
+    const broken = sources
+      .filter((path) => path.startsWith("src/sync/"))
+      .filter((path) =>
+        /Date\.now|new Date\(\)|Math\.random|setTimeout|setInterval|performance\.now/.test(
+          readFileSync(join(root, path), "utf8"),
+        ),
+      );
+    expect(broken).toEqual([]);
+  });
+});

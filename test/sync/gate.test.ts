@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { checkGate } from "../../src/sync/gate.ts";
+import type { GateSpec } from "../../src/sync/ports.ts";
+import type { PlanCounts } from "../../src/warehouse.ts";
+
+const gate: GateSpec = { removed: { percent: 30 }, rejected: { percent: 10 }, keys: "withhold" };
+
+function plan(counts: Partial<PlanCounts>): PlanCounts {
+  return {
+    added: 0,
+    changed: 0,
+    removed: 0,
+    nullKeys: 0,
+    duplicateKeys: 0,
+    duplicateMatches: 0,
+    unchanged: 0,
+    waiting: 0,
+    modelRows: 100,
+    stateRows: 100,
+    ...counts,
+  };
+}
+
+function reasons(counts: Partial<PlanCounts>, spec = gate): readonly string[] {
+  return (checkGate(plan(counts), spec)?.reasons ?? []).map(({ code }) => code);
+}
+
+test("removals up to the bound pass, one more holds the run", () => {
+  expect(reasons({ removed: 30 })).toEqual([]);
+  expect(reasons({ removed: 31 })).toEqual(["too_many_removals"]);
+  expect(reasons({ removed: 6 }, { ...gate, removed: { rows: 5 } })).toEqual(["too_many_removals"]);
+});
+
+test("an empty model that had rows holds the run, whatever the bound", () => {
+  expect(reasons({ removed: 100, modelRows: 0 }, { ...gate, removed: { percent: 100 } })).toEqual(["model_empty"]);
+});
+
+test("an empty model removes nothing where nothing is removed", () => {
+  expect(reasons({ removed: 0, modelRows: 0 })).toEqual([]);
+});
+
+test("rows with bad keys hold the run only where the sync says so", () => {
+  expect(reasons({ nullKeys: 1, duplicateKeys: 2 })).toEqual([]);
+  expect(reasons({ nullKeys: 1 }, { ...gate, keys: "hold" })).toEqual(["faulty_keys"]);
+});
