@@ -2,14 +2,15 @@
  * Finds the adapters and the kinds of mapping: a folder or file that is there is known. Listing reads folders only;
  * an adapter is imported when it is first asked for, so that the vendors' SDKs nobody uses cost nothing.
  */
+import type { Dirent } from "node:fs";
 import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
 import type { DestinationAdapter } from "./destination.ts";
-import { nearest } from "./documents/nearest.ts";
 import { messageOf, NotFoundError, SluiceError } from "./errors.ts";
 import type { MappingKind } from "./mapping.ts";
+import { closest } from "./nearest.ts";
 import type { WarehouseAdapter } from "./warehouse.ts";
 
 /** A kind of mapping whose options have been checked by its schema. */
@@ -118,13 +119,13 @@ async function sourceFiles(folder: string): Promise<readonly string[]> {
   return files.map((entry) => entry.name.slice(0, -".ts".length)).toSorted();
 }
 
-async function entriesOf(folder: string): Promise<import("node:fs").Dirent[]> {
+async function entriesOf(folder: string): Promise<Dirent[]> {
   return await readdir(folder, { withFileTypes: true });
 }
 
 function requireKnown(type: string, known: readonly string[], kind: "destination" | "source"): void {
   if (known.includes(type)) return;
-  const near = nearest(type, known);
+  const near = closest(type, known);
   throw new NotFoundError("unknown_type", `there is no ${kind} type ${JSON.stringify(type)}`, {
     hint: `${near === undefined ? "" : `Did you mean "${near}"? `}There are: ${known.join(", ")}.`,
   });

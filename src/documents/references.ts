@@ -1,0 +1,78 @@
+/** How documents refer to each other, and whether what they refer to is there. */
+import { closest } from "../nearest.ts";
+import type { Kind } from "./documents.ts";
+import { oneOf } from "./explain.ts";
+import { problem } from "./problem.ts";
+import type { Problem } from "./problem.ts";
+import { valueAt } from "./value-at.ts";
+import type { Path } from "./value-at.ts";
+
+/** Any document with a kind and a name; the rest of it may still be wrong. */
+export interface NamedDocument {
+  readonly kind: Kind;
+  readonly name: string;
+}
+
+export interface ReferenceProblem<D extends NamedDocument> {
+  readonly document: D;
+  readonly problem: Problem;
+}
+
+const references: Readonly<Record<Kind, readonly { readonly at: Path; readonly to: Kind }[]>> = {
+  source: [],
+  model: [{ at: ["source"], to: "source" }],
+  segment: [{ at: ["model"], to: "model" }],
+  destination: [],
+  sync: [
+    { at: ["from", "model"], to: "model" },
+    { at: ["from", "segment"], to: "segment" },
+    { at: ["to", "destination"], to: "destination" },
+  ],
+};
+
+/** Every reference among the documents that leads nowhere, and every sync whose segment is of another model. */
+export function checkReferences<D extends NamedDocument>(documents: Iterable<D>): ReferenceProblem<D>[] {
+  const all = [...documents];
+  return all.flatMap((document) => {
+    const missing = references[document.kind].flatMap(({ at, to }): Problem[] => {
+      const name = valueAt(document, at);
+      // What is absent or not a name at all is the schema's to report.
+      if (typeof name !== "string" || name === "") return [];
+      const names = all.filter((other) => other.kind === to).map((other) => other.name);
+      if (names.includes(name)) return [];
+      const expected = names.length === 0 ? `a ${to}; there is none yet` : oneOf(names);
+      const found = JSON.stringify(name);
+      return [
+        problem("unknown_reference", at, `there is no ${to} ${found}`, {
+          found,
+          expected,
+          suggestion: closest(name.slice(0, 80), names),
+        }),
+      ];
+    });
+    return [...missing, ...foreignSegment(document, all)].map((one) => ({ document, problem: one }));
+  });
+}
+
+function foreignSegment(document: NamedDocument, all: readonly NamedDocument[]): Problem[] {
+  if (document.kind !== "sync") return [];
+  const model = valueAt(document, ["from", "model"]);
+  const name = valueAt(document, ["from", "segment"]);
+  const segment = all.find((other) => other.kind === "segment" && other.name === name);
+  const itsModel = valueAt(segment, ["model"]);
+  if (typeof model !== "string" || typeof itsModel !== "string" || itsModel === model) return [];
+  // A model that does not exist is reported once, where it is named.
+  if (!all.some((other) => other.kind === "model" && other.name === model)) return [];
+  const siblings = all.filter((other) => other.kind === "segment" && valueAt(other, ["model"]) === model);
+  const expected =
+    siblings.length === 0 ? `no segment: "${model}" has none` : oneOf(siblings.map((other) => other.name));
+  const message = `the segment "${String(name)}" is of model "${itsModel}", not of "${model}"`;
+  return [problem("other_model", ["from", "segment"], message, { found: JSON.stringify(name), expected })];
+}
+
+/** The documents that refer to the named one, and so would break without it. */
+export function dependents<D extends NamedDocument>(documents: Iterable<D>, kind: Kind, name: string): D[] {
+  return [...documents].filter((document) =>
+    references[document.kind].some(({ at, to }) => to === kind && valueAt(document, at) === name),
+  );
+}

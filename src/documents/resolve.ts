@@ -1,0 +1,71 @@
+/** From documents to what a run needs: references followed, defaults filled in, mappings told apart. */
+import { NotFoundError } from "../errors.ts";
+import { closest } from "../nearest.ts";
+import type { MappingKinds } from "../registry.ts";
+import type { FieldSpec, SyncSpec } from "../sync/ports.ts";
+import type { ModelQuery } from "../warehouse.ts";
+import type { DestinationDocument } from "./destination.ts";
+import type { Documents, Kind } from "./documents.ts";
+import { readField } from "./field.ts";
+import type { ModelDocument } from "./model.ts";
+import { InvalidDocument } from "./problem.ts";
+import type { SegmentDocument } from "./segment.ts";
+import type { SourceDocument } from "./source.ts";
+import type { SyncDocument } from "./sync.ts";
+import { toBound } from "./values.ts";
+
+export interface ResolvedSync {
+  readonly spec: SyncSpec;
+  readonly source: SourceDocument;
+  readonly destination: DestinationDocument;
+}
+
+/** A sync with all that it refers to. Fails with `not_found`, suggesting the nearest name, where something is not there. */
+export function resolveSync(documents: Documents, syncName: string, kinds: MappingKinds): ResolvedSync {
+  const sync = find(documents.syncs, "sync", syncName);
+  const model = find(documents.models, "model", sync.from.model);
+  const segment = sync.from.segment === undefined ? undefined : find(documents.segments, "segment", sync.from.segment);
+  const spec: SyncSpec = {
+    name: sync.name,
+    model: modelQuery(model, segment),
+    object: sync.to.object,
+    settings: sync.to.settings ?? {},
+    mode: sync.mode,
+    match: sync.match,
+    fields: fieldSpecs(sync.fields, kinds),
+    removed: sync.mode === "mirror" ? (sync.removed ?? "archive") : "ignore",
+    gate: { removed: toBound(sync.gate.removed), rejected: toBound(sync.gate.rejected), keys: sync.gate.keys },
+  };
+  return {
+    spec,
+    source: find(documents.sources, "source", model.source),
+    destination: find(documents.destinations, "destination", sync.to.destination),
+  };
+}
+
+/** What is read from the warehouse for a model, narrowed by a segment. */
+export function modelQuery(model: ModelDocument, segment?: SegmentDocument): ModelQuery {
+  return {
+    from: model.sql === undefined ? { table: model.table ?? "" } : { sql: model.sql },
+    key: typeof model.key === "string" ? [model.key] : model.key,
+    ...(segment === undefined ? {} : { filter: segment.filter }),
+  };
+}
+
+/** The fields of a sync's document, each with its kind of mapping and options. */
+export function fieldSpecs(fields: SyncDocument["fields"], kinds: MappingKinds): FieldSpec[] {
+  return Object.entries(fields).map(([target, written]) => {
+    const field = readField(written, kinds, ["fields", target]);
+    if (!field.ok) throw new InvalidDocument(field.problems);
+    const { kind, options, whenNull } = field.value;
+    return { target, kind, options, whenNull };
+  });
+}
+
+function find<T>(documents: ReadonlyMap<string, T>, kind: Kind, name: string): T {
+  const found = documents.get(name);
+  if (found !== undefined) return found;
+  const near = closest(name, documents.keys());
+  const hint = near === undefined ? {} : { hint: `Did you mean "${near}"?` };
+  throw new NotFoundError("not_found", `there is no ${kind} "${name}"`, hint);
+}

@@ -1,0 +1,151 @@
+import { z } from "zod";
+import { problem } from "./problem.ts";
+import type { Problem } from "./problem.ts";
+import { recordAt, valueAt } from "./value-at.ts";
+import { bound, columnName, cron, duration, name, text, timezone } from "./values.ts";
+
+const unsafeParts = new Set(["", "__proto__", "prototype", "constructor"]);
+
+/** A destination field; dots nest. Parts that would reach into a JavaScript object's own workings are refused. */
+const targetField = z
+  .string()
+  .max(255)
+  .refine(
+    (target) => target.split(".").every((part) => !unsafeParts.has(part)) && !/[[\]\p{Cc}]/u.test(target),
+    "the name of a destination field, with dots between nested names",
+  );
+
+/** What becomes of a field whose value is null. */
+export const whenNull = z.enum(["skip", "clear", "reject"]).meta({
+  description: "What becomes of a null: leave the field out, clear it, or reject the row. clear if not given.",
+});
+
+/** One field's mapping. Which kind of mapping it is, its keys tell; `readField` checks them. */
+const field = z.union([columnName, z.looseObject({ when_null: whenNull.optional() })]).meta({
+  description: "A model column, or a mapping such as { template: … } or { value: … } with an optional when_null.",
+});
+
+const gate = z.strictObject({
+  removed: bound
+    .default("30%")
+    .meta({ description: "Hold the run when more than this share or number of rows would be removed." }),
+  rejected: bound
+    .default("10%")
+    .meta({ description: "Stop the run when more than this share or number of changes is rejected." }),
+  keys: z
+    .enum(["withhold", "hold"])
+    .default("withhold")
+    .meta({ description: "Rows with a null or repeated key: withhold those rows, or hold the whole run." }),
+});
+
+const schedule = z.strictObject({
+  every: duration.optional().meta({ description: "The time between two runs, such as 15m." }),
+  cron: cron.optional().meta({ description: "Five cron fields, such as 0 6 * * 1-5." }),
+  timezone: timezone.optional().meta({ description: "The time zone that cron is read in. UTC if not given." }),
+});
+
+/** A model or segment sent to an object of a destination. */
+export const syncSchema = z.strictObject({
+  kind: z.literal("sync"),
+  name: name.meta({ description: "What runs, tables and commands call this sync." }),
+  from: z
+    .strictObject({
+      model: name.meta({ description: "The model." }),
+      segment: name.optional().meta({ description: "A segment of that model. Every row of the model if not given." }),
+    })
+    .meta({ description: "The model, and the segment that narrows it." }),
+  to: z
+    .strictObject({
+      destination: name.meta({ description: "The destination." }),
+      object: text.meta({ description: "The object, such as contacts or companies." }),
+      settings: z
+        .record(z.string(), z.json())
+        .optional()
+        .meta({ description: "Settings of the object, such as which list." }),
+    })
+    .meta({ description: "The destination and the object of it that is written." }),
+  mode: z
+    .enum(["upsert", "update", "insert", "mirror", "append"])
+    .meta({ description: "What is done with a row: upsert, update, insert, append; mirror also removes what left." }),
+  match: z
+    .record(targetField, columnName)
+    .default({})
+    .meta({ description: "Destination field: model column. Together they find the record of a row." }),
+  fields: z
+    .record(targetField, field)
+    .default({})
+    .meta({ description: "Destination field: where its value comes from." }),
+  removed: z
+    .enum(["archive", "delete", "clear", "ignore"])
+    .optional()
+    .meta({ description: "Mirror only: what becomes of the record of a row that left. archive if not given." }),
+  schedule: schedule.optional().meta({ description: "When it runs: every so often, or by cron." }),
+  gate: gate.prefault({}).meta({ description: "What holds or stops a run." }),
+});
+
+export type SyncDocument = z.infer<typeof syncSchema>;
+
+/** What the schema alone cannot say of a sync. Takes the document as written, however wrong. */
+export function syncRules(value: unknown): Problem[] {
+  return [...scheduleRules(value), ...modeRules(value), ...nestingRules(value)];
+}
+
+function scheduleRules(value: unknown): Problem[] {
+  if (valueAt(value, ["schedule"]) === undefined) return [];
+  const written = recordAt(value, ["schedule"]);
+  const expected = "either every, or cron with an optional timezone";
+  if (written["every"] !== undefined && written["cron"] !== undefined) {
+    return [problem("conflict", ["schedule", "cron"], "the schedule says both every and cron", { expected })];
+  }
+  if (written["every"] !== undefined && written["timezone"] !== undefined) {
+    return [problem("conflict", ["schedule", "timezone"], "a time zone has no meaning with every", { expected })];
+  }
+  // Any other key is an unknown one, or a map is not what was written: both are reported as such.
+  const onlyTimezone = Object.keys(written).every((key) => key === "timezone");
+  if (!onlyTimezone || typeof valueAt(value, ["schedule"]) !== "object") return [];
+  return [problem("missing", ["schedule"], "the schedule does not say when", { expected })];
+}
+
+function modeRules(value: unknown): Problem[] {
+  const mode = valueAt(value, ["mode"]);
+  const isMatchless = Object.keys(recordAt(value, ["match"])).length === 0;
+  const isFieldless = Object.keys(recordAt(value, ["fields"])).length === 0;
+  const expected = "destination field: model column";
+  const problems: Problem[] = [];
+  switch (mode) {
+    case "upsert":
+    case "update":
+    case "mirror":
+      if (isMatchless)
+        problems.push(problem("missing", ["match"], `mode ${mode} needs match to find records`, { expected }));
+      break;
+    case "insert":
+    case "append":
+      if (isMatchless && isFieldless)
+        problems.push(problem("missing", ["fields"], "the sync maps no field", { expected }));
+      break;
+    default:
+      return [];
+  }
+  if (mode !== "mirror" && valueAt(value, ["removed"]) !== undefined) {
+    const message = `mode ${mode} removes nothing, so removed has no meaning`;
+    problems.push(problem("conflict", ["removed"], message, { found: `mode ${mode}`, expected: "mode mirror" }));
+  }
+  return problems;
+}
+
+/** A field cannot hold a value and other fields at once. */
+function nestingRules(value: unknown): Problem[] {
+  const targets = new Set(Object.keys(recordAt(value, ["fields"])));
+  const split = new Map<string, string>();
+  for (const target of targets) {
+    for (let dot = target.indexOf("."); dot !== -1; dot = target.indexOf(".", dot + 1)) {
+      const outer = target.slice(0, dot);
+      if (targets.has(outer)) split.set(outer, target);
+    }
+  }
+  return [...split].map(([outer, inner]) => {
+    const message = `the field cannot be written both whole and in part, as ${JSON.stringify(inner)}`;
+    return problem("conflict", ["fields", outer], message);
+  });
+}

@@ -1,0 +1,110 @@
+/**
+ * The small values that documents are written with. The message of each check completes "expected …", because that is
+ * how a problem prints it.
+ */
+import { z } from "zod";
+import type { Bound } from "../sync/ports.ts";
+
+/** The name of a document: it is part of URLs and of table names. */
+export const name = z
+  .string()
+  .regex(
+    /^[a-z][a-z0-9_-]{0,62}$/,
+    "a name of lower-case letters, digits, - and _ that starts with a letter and has at most 63 characters",
+  );
+
+export const text = z.string().min(1);
+
+/** The name of a column as the model calls it. */
+export const columnName = z.string().min(1).max(255);
+
+/** A number that survives: YAML and JSON read a whole number of more digits as another one, without a word. */
+export const exactNumber = z
+  .number()
+  .refine(
+    (value) => !Number.isInteger(value) || Number.isSafeInteger(value),
+    "a number of at most 15 digits; put a longer one in quotes to keep every digit",
+  );
+
+const durationUnits: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const durationPattern = /^([1-9]\d{0,5})(s|m|h|d)$/;
+
+/** `30s`, `15m`, `1h`, `1d`. */
+export const duration = z.string().regex(durationPattern, "a duration such as 15m, 1h or 1d");
+
+/** How long a duration of a document is. */
+export function durationMs(written: string): number {
+  const [, count, unit] = durationPattern.exec(written) ?? [];
+  const unitMs = unit === undefined ? undefined : durationUnits[unit];
+  if (unitMs === undefined) throw new RangeError(`${written} is not a duration`);
+  return Number(count) * unitMs;
+}
+
+const percentPattern = /^(\d{1,3}(?:\.\d{1,3})?)%$/;
+const boundMessage = "a share such as 30% or a whole number of rows such as 500";
+
+/** `30%` of the rows, or a number of rows. */
+export const bound = z.union([
+  z.string().refine((written) => {
+    const percent = percentPattern.exec(written)?.[1];
+    return percent !== undefined && Number(percent) <= 100;
+  }, boundMessage),
+  z.int(boundMessage).min(0),
+]);
+
+/** A bound of a document as a run uses it. */
+export function toBound(written: string | number): Bound {
+  if (typeof written === "number") return { rows: written };
+  return { percent: Number(written.slice(0, -1)) };
+}
+
+/** An IANA time zone, such as Europe/Berlin. */
+export const timezone = z.string().refine(isTimeZone, "a time zone such as UTC or Europe/Berlin");
+
+function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Five fields: minute, hour, day of month, month, day of week. */
+export const cron = z.string().refine(isCron, "five cron fields: minute hour day month weekday, such as 0 6 * * 1-5");
+
+const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const weekdays = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+const cronFields: readonly { min: number; max: number; names?: readonly string[] }[] = [
+  { min: 0, max: 59 },
+  { min: 0, max: 23 },
+  { min: 1, max: 31 },
+  { min: 1, max: 12, names: months },
+  { min: 0, max: 7, names: weekdays },
+];
+
+function isCron(written: string): boolean {
+  const fields = written.trim().split(/\s+/);
+  return (
+    fields.length === cronFields.length &&
+    fields.every((field, index) => field.split(",").every((part) => isCronPart(part, cronFields[index]!)))
+  );
+}
+
+// One of *, 5 and 1-5, each with an optional step such as */15.
+function isCronPart(part: string, field: (typeof cronFields)[number]): boolean {
+  const match = /^(?:\*|([a-z0-9]+)(?:-([a-z0-9]+))?)(?:\/(\d{1,4}))?$/i.exec(part);
+  if (match === null) return false;
+  const [, first, last, step] = match;
+  if (step !== undefined && Number(step) === 0) return false;
+  if (first === undefined) return true;
+  const from = cronNumber(first, field);
+  const to = last === undefined ? from : cronNumber(last, field);
+  return from >= field.min && to <= field.max && from <= to;
+}
+
+function cronNumber(written: string, field: (typeof cronFields)[number]): number {
+  if (/^\d{1,2}$/.test(written)) return Number(written);
+  const position = field.names?.indexOf(written.toLowerCase()) ?? -1;
+  return position === -1 ? NaN : position + field.min;
+}
