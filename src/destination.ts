@@ -77,6 +77,8 @@ export interface ObjectDescription extends ObjectSummary {
   /** What can be done with a record whose row was removed. Empty: it cannot be mirrored. */
   readonly removals: readonly Removal[];
   readonly batch: BatchLimit;
+  /** The most fields that a match may have. Undefined: any number. */
+  readonly matchFields?: number;
   /** True: sending the same change twice leaves the same record. False: a repeated insert may make a second record. */
   readonly idempotent: Readonly<Record<Mode, boolean>>;
   readonly fields: readonly Field[];

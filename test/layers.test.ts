@@ -25,7 +25,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/warehouse.ts": [],
   "src/mapping.ts": ["src/warehouse.ts"],
   "src/sandbox.ts": [...words],
-  "src/fetch.ts": ["src/destination.ts", ...words],
+  "src/address-guard.ts": [],
+  "src/fetch.ts": ["src/address-guard.ts", "src/destination.ts", ...words],
   "src/registry.ts": [...contracts, "src/sandbox.ts", ...words],
 
   "src/documents/": [...contracts, "src/registry.ts", "src/sync/ports.ts", ...words],

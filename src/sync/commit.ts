@@ -1,5 +1,5 @@
 /** Moves what the journal says into state. Recovery of a lost run is the same commit. */
-import type { OutcomeRow, Planner, RunRef } from "../warehouse.ts";
+import type { OutcomeRow, PlanCounts, Planner, RunRef } from "../warehouse.ts";
 import { type Clock, FencedError, type RunCounts, type RunStore } from "./ports.ts";
 
 /** A rejected row is planned again after a minute, then two, four, … up to a day; a changed row at once. */
@@ -40,9 +40,13 @@ export async function reckon(
   return { ...before, ...marks.counts() };
 }
 
-/** All changes of a plan: added, changed, removed, and those withheld for their keys. */
+/** All changes of a run's plan; 0 while it has none. */
 export function plannedChanges({ plan }: RunCounts): number {
-  if (plan === null) return 0;
+  return plan === null ? 0 : plannedRows(plan);
+}
+
+/** All changes of a plan: added, changed, removed, and those withheld for their keys. */
+export function plannedRows(plan: PlanCounts): number {
   return plan.added + plan.changed + plan.removed + plan.nullKeys + plan.duplicateKeys + plan.duplicateMatches;
 }
 

@@ -5,7 +5,7 @@ import { SluiceError } from "../errors.ts";
 import type { Field, ObjectDescription } from "../destination.ts";
 import { InvalidMapping } from "../mapping.ts";
 import type { Column } from "../warehouse.ts";
-import { columnsRead, compileMapper, fieldOf, kindOf, type MappingKinds } from "./map.ts";
+import { columnsRead, fieldOf, kindOf, type MappingKinds } from "./map.ts";
 import type { SyncSpec } from "./ports.ts";
 
 /** One thing that keeps a sync from running, and where in its document. */
@@ -36,14 +36,27 @@ export function misfits(
   object: ObjectDescription,
   kinds: MappingKinds,
 ): readonly Misfit[] {
-  const found = [
+  return [
     ...modeMisfits(spec, object),
-    ...matchMisfits(spec, columns, object),
-    ...spec.fields.flatMap((field) => fieldMisfits(field, spec, columns, object, kinds)),
+    ...matchMisfits(spec, object),
+    ...spec.fields.flatMap((field) => fieldMisfits(field, spec, object, kinds)),
+    ...columnMisfits(spec, columns, kinds),
     ...requiredMisfits(spec, object),
   ];
-  if (found.length === 0) compileMapper(spec, readColumns(spec, columns, kinds), object, kinds);
-  return found;
+}
+
+/** The columns that a sync reads and its model does not have. */
+export function columnMisfits(spec: SyncSpec, columns: readonly Column[], kinds: MappingKinds): readonly Misfit[] {
+  const reads = [
+    ...Object.entries(spec.match).map(([target, column]) => ({ path: `match.${target}`, column })),
+    ...spec.fields.flatMap((field) => {
+      const names = kindOf(field, kinds).columns(field.options as never);
+      return names.map((column) => ({ path: `fields.${field.target}`, column }));
+    }),
+  ];
+  const known = new Set(columns.map(({ name }) => name));
+  const unknown = reads.filter(({ column }) => !known.has(column));
+  return unknown.map(({ path, column }) => ({ code: "unknown_column", path, message: unknownColumn(column, columns) }));
 }
 
 /** The columns that a sync reads, in the order in which they are planned. */
@@ -65,8 +78,14 @@ function modeMisfits({ mode, removed }: SyncSpec, object: ObjectDescription): re
   return [{ code: "removal_unsupported", path: "removed", message }];
 }
 
-function matchMisfits(spec: SyncSpec, columns: readonly Column[], object: ObjectDescription): readonly Misfit[] {
-  return Object.entries(spec.match).flatMap(([target, column]) => {
+function matchMisfits(spec: SyncSpec, object: ObjectDescription): readonly Misfit[] {
+  const entries = Object.entries(spec.match);
+  const { matchFields = entries.length } = object;
+  if (entries.length > matchFields) {
+    const message = `${object.name} finds a record by ${matchFields} field, not by ${entries.length}`;
+    return [{ code: "too_many_match_fields", path: "match", message }];
+  }
+  return entries.flatMap(([target]) => {
     const path = `match.${target}`;
     const field = object.fields.find(({ name }) => name === target);
     const able = object.fields.filter(({ matches }) => matches).map(({ name }) => name);
@@ -75,15 +94,13 @@ function matchMisfits(spec: SyncSpec, columns: readonly Column[], object: Object
       const message = `"${target}" does not find one record of ${object.name}; ${list(able)} can`;
       return [{ code: "field_does_not_match", path, message }];
     }
-    if (columns.some(({ name }) => name === column)) return [];
-    return [{ code: "unknown_column", path, message: unknownColumn(column, columns) }];
+    return [];
   });
 }
 
 function fieldMisfits(
   spec: SyncSpec["fields"][number],
   { match }: SyncSpec,
-  columns: readonly Column[],
   object: ObjectDescription,
   kinds: MappingKinds,
 ): readonly Misfit[] {
@@ -97,25 +114,14 @@ function fieldMisfits(
   if (!field.writable && !(spec.target in match)) {
     return [{ code: "field_read_only", path, message: `"${spec.target}" of ${object.name} cannot be written` }];
   }
-  return mappingMisfits(spec, field, columns, kinds, path);
+  return constantMisfits(spec, field, kinds, path);
 }
 
-function mappingMisfits(
-  spec: SyncSpec["fields"][number],
-  field: Field,
-  columns: readonly Column[],
-  kinds: MappingKinds,
-  path: string,
-): readonly Misfit[] {
-  const kind = kindOf(spec, kinds);
-  const unknown = kind.columns(spec.options as never).filter((name) => !columns.some((column) => column.name === name));
-  if (unknown.length > 0) {
-    return unknown.map((name) => ({ code: "unknown_column", path, message: unknownColumn(name, columns) }));
-  }
+function constantMisfits(spec: SyncSpec["fields"][number], field: Field, kinds: MappingKinds, path: string): readonly Misfit[] {
   if (spec.kind !== "constant") return [];
   // A constant is the same for every row, so a value that does not fit is a mistake of the document.
   try {
-    const mapping = kind.compile(spec.options as never, { column: () => ({ index: 0, type: "text" }) });
+    const mapping = kindOf(spec, kinds).compile(spec.options as never, { column: () => ({ index: 0, type: "text" }) });
     const text = mapping.evaluate([]);
     if (text !== null) coercion(mapping.type, field)(text);
     return [];

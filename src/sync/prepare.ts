@@ -1,26 +1,42 @@
-/** Looks at both ends of a sync and compiles what lies between, before anything is planned. */
+/** Looks at both ends of a sync and compiles what lies between. */
 import type { ObjectDescription } from "../destination.ts";
-import { MisfitError, misfits, readColumns } from "./fit.ts";
+import type { Column } from "../warehouse.ts";
+import { columnMisfits, MisfitError, misfits, readColumns } from "./fit.ts";
 import { compileMapper, type RowMapper } from "./map.ts";
 import type { SyncSpec } from "./ports.ts";
-import type { Column } from "../warehouse.ts";
 import type { World } from "./run.ts";
 
-export interface Prepared {
-  /** The model's columns that are planned and read, in order. */
+/** What a plan needs to know of the model. */
+export interface PreparedModel {
+  /** All columns of the model. */
+  readonly modelColumns: readonly Column[];
+  /** Those that are planned and read, in order. */
   readonly columns: readonly Column[];
+}
+
+/** What sending needs to know of the destination. */
+export interface PreparedDestination {
   readonly object: ObjectDescription;
   readonly map: RowMapper;
 }
 
-/** Throws what is wrong with the model, the destination or the mapping: nothing has been planned or sent then. */
-export async function prepare(spec: SyncSpec, world: Ends, signal: AbortSignal): Promise<Prepared> {
+/** Reads the model's columns. Throws where the model is wrong, or the mapping reads a column that it lacks. */
+export async function prepareModel(spec: SyncSpec, world: Pick<World, "warehouse" | "kinds">, signal: AbortSignal): Promise<PreparedModel> {
   const modelColumns = await world.warehouse.columns(spec.model, signal);
+  const found = columnMisfits(spec, modelColumns, world.kinds);
+  if (found.length > 0) throw new MisfitError(spec.name, found);
+  return { modelColumns, columns: readColumns(spec, modelColumns, world.kinds) };
+}
+
+/** Asks the destination for its fields and compiles the mapping. Throws with everything that does not fit. */
+export async function prepareDestination(
+  spec: SyncSpec,
+  { modelColumns, columns }: PreparedModel,
+  world: Pick<World, "connection" | "kinds">,
+  signal: AbortSignal,
+): Promise<PreparedDestination> {
   const object = await world.connection.describe(spec.object, spec.settings, signal);
   const found = misfits(spec, modelColumns, object, world.kinds);
   if (found.length > 0) throw new MisfitError(spec.name, found);
-  const columns = readColumns(spec, modelColumns, world.kinds);
-  return { columns, object, map: compileMapper(spec, columns, object, world.kinds) };
+  return { object, map: compileMapper(spec, columns, object, world.kinds) };
 }
-
-export type Ends = Pick<World, "warehouse" | "connection" | "kinds">;

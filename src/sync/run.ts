@@ -1,12 +1,12 @@
 /**
  * One run of a sync, from its plan to its commit. The whole story in one function:
- * recover what was left open → prepare → plan → gate → send → commit.
+ * recover what was left open → look at the model → plan → look at the destination → gate → send → commit.
  */
 import { type Connection, DestinationError } from "../destination.ts";
 import { messageOf, SluiceError } from "../errors.ts";
 import { InvalidMapping } from "../mapping.ts";
-import type { Planner, Warehouse } from "../warehouse.ts";
-import { commit, noCounts, plannedChanges, reckon } from "./commit.ts";
+import type { PlanCounts, Planner, Warehouse } from "../warehouse.ts";
+import { commit, noCounts, plannedChanges, plannedRows, reckon } from "./commit.ts";
 import { deliver } from "./deliver.ts";
 import { checkGate } from "./gate.ts";
 import { Journal } from "./journal.ts";
@@ -27,7 +27,7 @@ import type {
   SyncSpec,
 } from "./ports.ts";
 import { FencedError } from "./ports.ts";
-import { type Prepared, prepare } from "./prepare.ts";
+import { prepareDestination, type PreparedDestination, type PreparedModel, prepareModel } from "./prepare.ts";
 import { lostEnd, recover, settle } from "./recover.ts";
 
 /** All that a run needs of the world. */
@@ -72,13 +72,14 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
   try {
     await recover(run, world, run.stage === "released");
     if (run.stage === "lost") return await report.end(lostEnd(await countsOfLost(run, world)));
-    const prepared = await prepare(run.spec, world, lease.signal);
-    const held =
-      run.stage === "new"
-        ? await planAndCheck(run, prepared, world, report, lease.signal)
-        : await resume(run, world, report);
-    if (held) return held;
-    const failure = await send(run, prepared, world, report, lease.signal);
+    const model = await prepareModel(run.spec, world, lease.signal);
+    const plan = run.stage === "new" ? await planNew(run, model, world, report, lease.signal) : await takeUp(run, world);
+    if (plannedRows(plan) === 0) return await endEmpty(run, plan, world, report);
+    const destination = await prepareDestination(run.spec, model, world, lease.signal);
+    const gate = run.stage === "new" ? checkGate(plan, run.spec.gate) : null;
+    await report.step(gate ? "held" : "sending", { plan });
+    if (gate) return await report.hold(gate);
+    const failure = await send(run, { ...model, ...destination }, world, report, lease.signal);
     await report.step("committing");
     const counts = await commit(run, report.counts, world);
     return await report.end(endOf({ ...counts, requests: world.requests() }, failure));
@@ -96,42 +97,38 @@ async function countsOfLost(run: ClaimedRun, { store }: World): Promise<RunCount
   return reckon(run.id, before, store, () => undefined);
 }
 
-async function planAndCheck(
+async function planNew(
   run: ClaimedRun,
-  { columns }: Prepared,
+  { columns }: PreparedModel,
   world: World,
   report: Report,
   signal: AbortSignal,
-): Promise<RunResult | null> {
+): Promise<PlanCounts> {
   await report.step("planning");
-  const plan = await world.planner.plan(planRequest(run.spec, run, columns, world.clock.now()), signal);
-  const gate = checkGate(plan, run.spec.gate);
-  await report.step(gate ? "held" : "sending", { plan });
-  if (!gate) return null;
-  const progress = { status: "held", counts: report.counts } as const;
-  await world.store.hold(run, gate, progress);
-  return { ...progress, gate };
+  return world.planner.plan(planRequest(run.spec, run, columns, world.clock.now()), signal);
 }
 
 /** Goes on with the plan that was held: a person has released it. */
-async function resume(run: ClaimedRun, world: World, report: Report): Promise<null> {
+async function takeUp(run: ClaimedRun, world: World): Promise<PlanCounts> {
   const counts = await world.store.counts(run.id);
-  if (!counts?.plan || !(await world.planner.takeOver(run))) {
-    throw new SluiceError("plan_gone", "The plan that was held is no longer there.", { hint: "Start a new run." });
-  }
-  await report.step("sending", counts);
-  return null;
+  if (counts?.plan && (await world.planner.takeOver(run))) return counts.plan;
+  throw new SluiceError("plan_gone", "The plan that was held is no longer there.", { hint: "Start a new run." });
+}
+
+/** Nothing differs: the destination is not even asked. */
+async function endEmpty(run: ClaimedRun, plan: PlanCounts, world: World, report: Report): Promise<RunResult> {
+  await world.planner.discard(run);
+  return report.end(endOf({ ...report.counts, plan }, null));
 }
 
 /** Sends the plan. Returns why it stopped early, if it did: what was sent is committed either way. */
 async function send(
   run: ClaimedRun,
-  { columns, object, map }: Prepared,
+  { columns, object, map }: PreparedModel & PreparedDestination,
   world: World,
   report: Report,
   signal: AbortSignal,
 ): Promise<unknown> {
-  if (plannedChanges(report.counts) === 0) return null;
   const journal = new Journal(world.store, run);
   const pages = world.planner.read(run, { columns, pageRows }, signal);
   const { spec } = run;
@@ -217,6 +214,12 @@ class Report {
     this.#storedAt = now;
     // Only for those who watch: the journal is the truth, and a fence is met by the next append.
     this.#world.store.progress(this.#run, progress).catch(() => undefined);
+  }
+
+  async hold(gate: GateReport): Promise<RunResult> {
+    const progress = { status: "held", counts: this.counts } as const;
+    await this.#world.store.hold(this.#run, gate, progress);
+    return { ...progress, gate };
   }
 
   async end(end: RunEnd, options: { keepJournal: boolean } = { keepJournal: false }): Promise<RunResult> {

@@ -1,0 +1,163 @@
+/** Writes records: contacts, companies, deals, tickets, custom objects. */
+import { z } from "zod";
+import { type Batch, type Change, DestinationError, type FieldType, type Outcome } from "../../src/destination.ts";
+import { outcomesOf, type Sent, traceId, unknownShape } from "./answers.ts";
+import type { HubSpotApi } from "./api.ts";
+import { toText } from "./fields.ts";
+
+export interface RecordsContext {
+  readonly api: HubSpotApi;
+  /** The types of the object's properties. */
+  readonly types: ReadonlyMap<string, FieldType>;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Writes a batch by its operation. */
+export async function writeRecords(batch: Batch, context: RecordsContext): Promise<readonly Outcome[]> {
+  switch (batch.operation) {
+    case "upsert":
+      return upsert(batch, context);
+    case "update":
+      return update(batch, context);
+    case "insert":
+      return create(batch, batch.changes, context);
+    case "archive":
+      return archive(batch, context);
+    case "clear":
+      return clear(batch, context);
+    default:
+      throw new DestinationError("refused", `HubSpot's ${batch.object} cannot be ${batch.operation}d.`, { code: "operation_unsupported", applied: "no" });
+  }
+}
+
+async function upsert(batch: Batch, context: RecordsContext): Promise<readonly Outcome[]> {
+  const renamed = batch.changes.filter((change) => change.renamed && change.destinationId !== undefined);
+  const others = batch.changes.filter((change) => !renamed.includes(change));
+  const renames = await rename(batch, renamed, context);
+  const gone = renamed.filter(({ seq }) => renames.some((outcome) => outcome.seq === seq && isNotFound(outcome)));
+  const kept = renames.filter(({ seq }) => !gone.some((change) => change.seq === seq));
+  return [...kept, ...(await upsertByMatch(batch, [...others, ...gone], context))];
+}
+
+/** The row's match value changed: its record keeps its history and gets the new value. */
+async function rename(batch: Batch, changes: readonly Change[], context: RecordsContext): Promise<readonly Outcome[]> {
+  const sent = changes.map((change): Sent => ({ change, id: change.destinationId ?? "", idProperty: undefined }));
+  return send("update", batch, sent, context);
+}
+
+function isNotFound(outcome: Outcome): boolean {
+  return outcome.kind === "rejected" && /NOT_FOUND/.test(outcome.code);
+}
+
+/** E-mail does not support partial upserts: a record that leaves a field out is looked up first. */
+async function upsertByMatch(batch: Batch, changes: readonly Change[], context: RecordsContext): Promise<readonly Outcome[]> {
+  const [property] = batch.match;
+  const partial = property === "email" && changes.some(({ record }) => batch.fields.some((field) => !(field in record)));
+  if (!partial) return send("upsert", batch, changes.map((change) => byMatch(change, batch)), context);
+  const ids = await lookUp(batch, changes, context);
+  const present = changes.flatMap((change): Sent[] => {
+    const id = ids.get(change.seq);
+    return id === undefined ? [] : [{ change, id, idProperty: undefined }];
+  });
+  const missing = changes.filter(({ seq }) => !ids.has(seq));
+  const updated = await send("update", batch, present, context);
+  return [...updated, ...(await create(batch, missing, context))];
+}
+
+async function update(batch: Batch, context: RecordsContext): Promise<readonly Outcome[]> {
+  return send("update", batch, batch.changes.map((change) => byMatch(change, batch)), context);
+}
+
+async function create(batch: Batch, changes: readonly Change[], context: RecordsContext): Promise<readonly Outcome[]> {
+  if (changes.length === 0) return [];
+  const sent = changes.map((change) => byMatch(change, batch));
+  const inputs = changes.map((change) => ({ objectWriteTraceId: traceId(change), properties: propertiesOf(change, context), associations: [] }));
+  return outcomesOf(sent, await context.api.call("POST", path(batch, "create", context), { inputs }, context.signal));
+}
+
+/** A record that is gone already has nothing to clear. */
+async function clear(batch: Batch, context: RecordsContext): Promise<readonly Outcome[]> {
+  const sent = batch.changes.map((change): Sent => (change.destinationId === undefined ? byMatch(change, batch) : { change, id: change.destinationId, idProperty: undefined }));
+  const outcomes = await send("update", batch, sent, context, ({ record }) => record);
+  return outcomes.map((outcome) => (isNotFound(outcome) ? { seq: outcome.seq, kind: "accepted" } : outcome));
+}
+
+async function archive(batch: Batch, context: RecordsContext): Promise<readonly Outcome[]> {
+  const unknown = batch.changes.filter(({ destinationId }) => destinationId === undefined);
+  const found = await lookUp(batch, unknown, context);
+  const ids = new Map(batch.changes.map(({ seq, destinationId }) => [seq, destinationId ?? found.get(seq)]));
+  const inputs = [...new Set(ids.values())].filter((id) => id !== undefined).map((id) => ({ id }));
+  const accepted = batch.changes.map(({ seq }): Outcome => ({ seq, kind: "accepted" }));
+  if (inputs.length === 0) return accepted;
+  const answer = await context.api.call("POST", path(batch, "archive", context), { inputs }, context.signal);
+  if (answer.status === 204) return accepted;
+  const sent = batch.changes.map((change): Sent => ({ change, id: ids.get(change.seq) ?? "", idProperty: undefined }));
+  return outcomesOf(sent, answer);
+}
+
+async function send(
+  verb: "upsert" | "update",
+  batch: Batch,
+  sent: readonly Sent[],
+  context: RecordsContext,
+  recordOf: (change: Change) => Change["record"] = ({ record, match }) => ({ ...record, ...match }),
+): Promise<readonly Outcome[]> {
+  if (sent.length === 0) return [];
+  const inputs = sent.map(({ change, id, idProperty }) => ({
+    id,
+    ...(idProperty === undefined ? {} : { idProperty }),
+    objectWriteTraceId: traceId(change),
+    properties: toProperties(recordOf(change), context),
+  }));
+  return outcomesOf(sent, await context.api.call("POST", path(batch, verb, context), { inputs }, context.signal));
+}
+
+function byMatch(change: Change, { match }: Batch): Sent {
+  const [property = ""] = match;
+  return { change, id: String(change.match[property] ?? ""), idProperty: property };
+}
+
+function propertiesOf({ record, match }: Change, context: RecordsContext): Record<string, string> {
+  return toProperties({ ...record, ...match }, context);
+}
+
+function toProperties(record: Change["record"], { types }: RecordsContext): Record<string, string> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, toText(value, types.get(name))]));
+}
+
+const readSchema = z.object({
+  results: z.array(z.object({ id: z.coerce.string(), properties: z.record(z.string(), z.unknown()).default({}) })),
+});
+
+/** The ids of the records that changes match, by seq. A contact is also found by its further e-mail addresses. */
+export async function lookUp(
+  { object, match }: Pick<Batch, "object" | "match">,
+  changes: readonly Change[],
+  context: Pick<RecordsContext, "api" | "signal">,
+): Promise<ReadonlyMap<number, string>> {
+  if (changes.length === 0) return new Map();
+  const [property = ""] = match;
+  const values = new Map(changes.map((change) => [String(change.match[property] ?? "").trim().toLowerCase(), change.seq]));
+  const body = {
+    idProperty: property,
+    properties: property === "email" ? [property, "hs_additional_emails"] : [property],
+    propertiesWithHistory: [],
+    inputs: [...values.keys()].map((id) => ({ id })),
+  };
+  const answer = await context.api.read("POST", `/crm/objects/${context.api.version}/${object}/batch/read`, body, context.signal);
+  const parsed = readSchema.safeParse(answer);
+  if (!parsed.success) throw unknownShape(200);
+  const ids = new Map<number, string>();
+  for (const { id, properties } of parsed.data.results) {
+    const further = String(properties["hs_additional_emails"] ?? "").split(";");
+    for (const value of [String(properties[property] ?? ""), ...further]) {
+      const seq = values.get(value.trim().toLowerCase());
+      if (seq !== undefined) ids.set(seq, id);
+    }
+  }
+  return ids;
+}
+
+function path({ object }: Batch, verb: string, { api }: RecordsContext): string {
+  return `/crm/objects/${api.version}/${object}/batch/${verb}`;
+}

@@ -1,0 +1,46 @@
+/** Errors as RFC 9457 problem documents. */
+import { STATUS_CODES } from "node:http";
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { ZodError } from "zod";
+import { DestinationError } from "../destination.ts";
+import { ConflictError, NotFoundError, SluiceError, UsageError, WarehouseError } from "../errors.ts";
+
+/** Answers with what happened and what to do; an error that nobody foresaw is logged and told without its details. */
+export function tellProblem(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const status = statusOf(error);
+  if (status >= 500) request.log.error(error);
+  const known = !(status === 500);
+  return reply
+    .code(status)
+    .type("application/problem+json")
+    .send({
+      type: "about:blank",
+      title: STATUS_CODES[status] ?? "Error",
+      status,
+      code: codeOf(error),
+      detail: known ? detailOf(error) : "Something went wrong that Sluice did not foresee. Its log says more.",
+      ...(error instanceof SluiceError && error.hint ? { hint: error.hint } : {}),
+      ...(error instanceof ZodError ? { errors: error.issues.map(({ path, message }) => ({ pointer: `/${path.join("/")}`, detail: message })) } : {}),
+    });
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof NotFoundError) return 404;
+  if (error instanceof ConflictError) return 409;
+  if (error instanceof UsageError || error instanceof ZodError) return 422;
+  if (error instanceof WarehouseError || error instanceof DestinationError) return 502;
+  if (error instanceof SluiceError) return 422;
+  const status = typeof error === "object" && error !== null && "statusCode" in error ? Number(error.statusCode) : 500;
+  return status >= 400 && status < 600 ? status : 500;
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof SluiceError || error instanceof DestinationError) return error.code;
+  if (error instanceof ZodError) return "invalid_request";
+  const status = statusOf(error);
+  return status === 500 ? "internal_error" : "invalid_request";
+}
+
+function detailOf(error: Error): string {
+  return error instanceof ZodError ? error.issues.map(({ message }) => message).join("; ") : error.message;
+}

@@ -1,0 +1,23 @@
+/** `/v1/runs`: history, progress, refused rows. */
+import type { FastifyInstance } from "fastify";
+import { z } from "zod";
+import type { Operations } from "../operations/operations.ts";
+
+const identified = z.object({ id: z.string() });
+const page = { limit: z.coerce.number().int().min(1).max(500).default(50), cursor: z.string().max(200).optional() };
+const runsQuery = z.strictObject({ ...page, sync: z.string().optional() });
+const rejectionsQuery = z.strictObject(page);
+
+export function runRoutes(api: FastifyInstance, operations: Operations): void {
+  api.get("/v1/runs", (request) => operations.runs(runsQuery.parse(request.query)));
+
+  api.get("/v1/runs/:id", (request) => operations.run(identified.parse(request.params).id));
+
+  api.get("/v1/runs/:id/rejections", (request) =>
+    operations.rejections(identified.parse(request.params).id, rejectionsQuery.parse(request.query)),
+  );
+
+  api.post("/v1/runs/:id/cancel", (request) => operations.cancel(identified.parse(request.params).id));
+
+  api.post("/v1/runs/:id/release", (request) => operations.release(identified.parse(request.params).id));
+}

@@ -1,0 +1,39 @@
+/** The HTTP face: routes, problem documents, health. What it does is `Operations`; no rule lives here. */
+import Fastify, { type FastifyInstance } from "fastify";
+import type { Operations } from "../operations/operations.ts";
+import { destinationRoutes } from "./destinations.ts";
+import { healthRoutes, type Readiness } from "./health.ts";
+import { tellProblem } from "./problem.ts";
+import { runRoutes } from "./runs.ts";
+import { sourceRoutes } from "./sources.ts";
+import { syncRoutes } from "./syncs.ts";
+import { workspaceRoutes } from "./workspace.ts";
+
+export interface ApiOptions {
+  /** Says whether the process can do its work: store reachable, not stopping. */
+  readonly readiness: Readiness;
+  readonly logger: FastifyInstance["log"] | null;
+}
+
+/** The API, not yet listening. */
+export function createApi(operations: Operations, { readiness, logger }: ApiOptions): FastifyInstance {
+  const api = Fastify({
+    ...(logger ? { loggerInstance: logger } : { logger: false }),
+    bodyLimit: 10 * 1024 * 1024,
+    requestTimeout: 30_000,
+    routerOptions: { maxParamLength: 200 },
+  });
+  api.setErrorHandler(tellProblem);
+  api.setNotFoundHandler((request, reply) =>
+    reply.code(404).type("application/problem+json").send({
+      type: "about:blank",
+      title: "Not found",
+      status: 404,
+      code: "route_not_found",
+      detail: `There is no ${request.method} ${request.url.split("?")[0]}.`,
+    }),
+  );
+  for (const routes of [syncRoutes, runRoutes, sourceRoutes, destinationRoutes, workspaceRoutes]) routes(api, operations);
+  healthRoutes(api, readiness);
+  return api;
+}

@@ -1,0 +1,10 @@
+/** `/v1/sources`: does the connection work? */
+import type { FastifyInstance } from "fastify";
+import { z } from "zod";
+import type { Operations } from "../operations/operations.ts";
+
+const named = z.object({ name: z.string() });
+
+export function sourceRoutes(api: FastifyInstance, operations: Operations): void {
+  api.post("/v1/sources/:name/check", (request) => operations.check(named.parse(request.params).name));
+}

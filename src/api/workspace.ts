@@ -1,0 +1,17 @@
+/** `/v1/workspace`: all documents at once, as `sluice apply` sends them. */
+import type { FastifyInstance } from "fastify";
+import { z } from "zod";
+import type { Operations } from "../operations/operations.ts";
+
+const workspaceBody = z.strictObject({
+  documents: z.array(z.record(z.string(), z.unknown())).max(10_000),
+  prune: z.boolean().default(false),
+  dry_run: z.boolean().default(false),
+});
+
+export function workspaceRoutes(api: FastifyInstance, operations: Operations): void {
+  api.post("/v1/workspace", (request) => {
+    const { documents, prune, dry_run: dryRun } = workspaceBody.parse(request.body);
+    return operations.apply(documents, { prune, dryRun });
+  });
+}

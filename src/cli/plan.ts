@@ -1,0 +1,60 @@
+/** `sluice plan`: what a run would do, before it does it. */
+import type { Command } from "commander";
+import type { PlannedChangeView, PlanView } from "../operations/operations.ts";
+import type { GlobalOptions } from "./face.ts";
+import { brief, count, plural, styled, type Terminal, writeJson, writeLine } from "./output.ts";
+import { type AddCommand, exitCodes } from "./program.ts";
+
+export const planCommand: AddCommand = (program, face, end) => {
+  program
+    .command("plan")
+    .argument("<sync>", "the sync's name")
+    .option("--full", "plan every row, also those that did not change")
+    .option("--limit <rows>", "how many changes to show", (text) => Number.parseInt(text, 10), 5)
+    .description("show what a run would do; sends nothing")
+    .action(async (sync: string, options: { full?: boolean; limit: number }, command: Command) => {
+      const global = command.optsWithGlobals<GlobalOptions>();
+      await using session = await face.openSession({ folder: global.dir, url: global.url });
+      const plan = await session.operations.plan(sync, { full: options.full === true, limit: options.limit });
+      if (global.json) writeJson(face.terminal, plan);
+      else tellPlan(plan, face.terminal);
+      end(plan.gate ? exitCodes.held : exitCodes.done);
+    });
+};
+
+/** Prints a plan the way a version control prints a difference. */
+export function tellPlan(plan: PlanView, { stdout }: Terminal): void {
+  const { added, changed, removed, faulty_keys } = plan.planned;
+  const parts = [
+    styled(stdout, "green", `+ ${count(added)} added`),
+    styled(stdout, "yellow", `~ ${count(changed)} changed`),
+    styled(stdout, "red", `- ${count(removed)} removed`),
+  ];
+  if (faulty_keys > 0) parts.push(`! ${count(faulty_keys)} with a faulty key`);
+  const waiting = plan.waiting > 0 ? `, ${count(plan.waiting)} waiting after a rejection` : "";
+  writeLine(stdout, `${plan.sync}  ${parts.join("  ")}  (${count(plan.unchanged)} unchanged${waiting})`);
+  for (const change of plan.sample) writeLine(stdout, `  ${changeLine(change, stdout)}`);
+  const total = added + changed + removed + faulty_keys;
+  if (total > plan.sample.length) writeLine(stdout, `  … and ${count(total - plan.sample.length)} more`);
+  for (const reason of plan.gate?.reasons ?? []) {
+    writeLine(stdout, `${styled(stdout, "yellow", "would be held")}: ${reason.message}`);
+  }
+  writeLine(stdout, total === 0 ? "Nothing to send." : `Needs about ${plural(plan.batches, "request")}. Nothing was sent.`);
+}
+
+const signs: Readonly<Record<string, readonly [string, Parameters<typeof styled>[1]]>> = {
+  added: ["+", "green"],
+  changed: ["~", "yellow"],
+  removed: ["-", "red"],
+};
+
+function changeLine(change: PlannedChangeView, stdout: NodeJS.WriteStream): string {
+  const [sign, colour] = signs[change.change] ?? ["!", "magenta"];
+  const head = styled(stdout, colour, `${sign} ${brief(change.row_key, 40)}`);
+  if (change.problem) {
+    const where = change.problem.field ? `${change.problem.field}: ` : "";
+    return `${head}  ${styled(stdout, "magenta", `${where}${brief(change.problem.message, 120)}`)}`;
+  }
+  const fields = Object.entries(change.record ?? change.match).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  return `${head}  ${brief(fields.join(" "), 160)}`;
+}

@@ -1,0 +1,82 @@
+/** The `sluice` command: its commands, and how an error becomes a message and an exit code. */
+import { Command, CommanderError } from "commander";
+import { DestinationError } from "../destination.ts";
+import { messageOf, NotFoundError, SluiceError, UsageError } from "../errors.ts";
+import { applyCommand } from "./apply.ts";
+import { checkCommand } from "./check.ts";
+import { demoCommand } from "./demo.ts";
+import { describeCommand } from "./describe.ts";
+import type { Face } from "./face.ts";
+import { initCommand } from "./init.ts";
+import { styled, type Terminal, writeJson, writeLine } from "./output.ts";
+import { planCommand } from "./plan.ts";
+import { rejectionsCommand } from "./rejections.ts";
+import { cancelCommand, releaseCommand, runCommand } from "./run.ts";
+import { runsCommand } from "./runs.ts";
+import { sandboxCommand } from "./sandbox.ts";
+import { startCommand } from "./start.ts";
+import { statusCommand } from "./status.ts";
+import { validateCommand } from "./validate.ts";
+
+/** 0 done, 1 failed, 2 wrong use, 3 done with rejections, 4 held at the gate. */
+export const exitCodes = { done: 0, failed: 1, usage: 2, rejections: 3, held: 4 } as const;
+
+/** Runs one command line. Returns the exit code. */
+export async function runProgram(argv: readonly string[], face: Face): Promise<number> {
+  let exitCode: number = exitCodes.done;
+  const program = new Command("sluice")
+    .description("Reverse ETL: modelled warehouse rows, diffed and delivered, with an outcome for every row.")
+    .option("--dir <folder>", "the workspace: a folder of YAML documents", ".")
+    .option("--url <address>", "ask a running service instead of working in place (also SLUICE_URL)", face.environment["SLUICE_URL"])
+    .option("--json", "one JSON document on standard output")
+    .configureOutput({
+      writeOut: (text) => face.terminal.stdout.write(text),
+      writeErr: (text) => face.terminal.stderr.write(text),
+    })
+    .showHelpAfterError('("sluice --help" lists the commands)')
+    .exitOverride();
+  const end = (code: number): void => {
+    exitCode = code;
+  };
+  for (const add of commands) add(program, face, end);
+  for (const command of program.commands) command.exitOverride().configureOutput(program.configureOutput());
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    tellError(error, face.terminal, program.opts().json === true);
+    return error instanceof UsageError || error instanceof NotFoundError ? exitCodes.usage : exitCodes.failed;
+  }
+}
+
+export type AddCommand = (program: Command, face: Face, end: (exitCode: number) => void) => void;
+
+const commands: readonly AddCommand[] = [
+  demoCommand,
+  initCommand,
+  validateCommand,
+  applyCommand,
+  planCommand,
+  runCommand,
+  statusCommand,
+  runsCommand,
+  rejectionsCommand,
+  releaseCommand,
+  cancelCommand,
+  checkCommand,
+  describeCommand,
+  startCommand,
+  sandboxCommand,
+];
+
+function tellError(error: unknown, terminal: Terminal, json: boolean): void {
+  const known = error instanceof SluiceError || error instanceof DestinationError;
+  const message = messageOf(error);
+  const hint = error instanceof SluiceError ? error.hint : undefined;
+  if (json) writeJson(terminal, { error: { code: known ? error.code : "internal_error", message, hint } });
+  writeLine(terminal.stderr, `${styled(terminal.stderr, "red", "error")}: ${message}`);
+  if (hint) writeLine(terminal.stderr, hint);
+  // Only an error that nobody foresaw is worth its stack.
+  if (!known && error instanceof Error && error.stack) writeLine(terminal.stderr, error.stack);
+}

@@ -1,0 +1,92 @@
+/** The operations of a running service, over its REST API. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf, NotFoundError, SluiceError, UsageError } from "../errors.ts";
+import type { Operations, RunView } from "../operations/operations.ts";
+
+const pollMs = 300;
+
+/** Asks the service at `url`. Its problem documents come back as the errors that they were. */
+export function remoteOperations(url: string): Operations {
+  const call = async <Answer>(method: "GET" | "POST", path: string, body?: unknown): Promise<Answer> => {
+    const response = await send(url, method, path, body);
+    if (!response.ok) throw await problemOf(response, url);
+    return (await response.json()) as Answer;
+  };
+  const get = <Answer>(path: string): Promise<Answer> => call("GET", path);
+  const post = <Answer>(path: string, body: unknown = {}): Promise<Answer> => call("POST", path, body);
+  const one = encodeURIComponent;
+  return {
+    apply: (documents, { prune, dryRun }) => post("/v1/workspace", { documents, prune, dry_run: dryRun }),
+    check: (name) =>
+      post<never>(`/v1/sources/${one(name)}/check`).catch((error: unknown) => {
+        if (error instanceof NotFoundError) return post(`/v1/destinations/${one(name)}/check`);
+        throw error;
+      }),
+    describe: (destination, object, settings) =>
+      get(`/v1/destinations/${one(destination)}/objects${object === undefined ? "" : `/${one(object)}`}${query({ settings: JSON.stringify(settings) })}`),
+    plan: (sync, options) => post(`/v1/syncs/${one(sync)}/plan`, options),
+    startRun: (sync, { kind, trigger }) => post(`/v1/syncs/${one(sync)}/runs`, { kind, trigger }),
+    waitForRun: (id, options) => waitForEnd(id, { get, post }, options),
+    run: (id) => get(`/v1/runs/${one(id)}`),
+    runs: (filter) => get(`/v1/runs${query(filter)}`),
+    rejections: (runId, filter) => get(`/v1/runs/${one(runId)}/rejections${query(filter)}`),
+    cancel: (id) => post(`/v1/runs/${one(id)}/cancel`),
+    release: (id) => post(`/v1/runs/${one(id)}/release`),
+    status: async () => (await get<{ data: Awaited<ReturnType<Operations["status"]>> }>("/v1/syncs")).data,
+  };
+}
+
+interface Calls {
+  get(path: string): Promise<RunView>;
+  post(path: string): Promise<RunView>;
+}
+
+async function waitForEnd(id: string, { get, post }: Calls, options: Parameters<Operations["waitForRun"]>[1]): Promise<RunView> {
+  let cancelled = false;
+  for (;;) {
+    const run = await get(`/v1/runs/${encodeURIComponent(id)}`);
+    options.onProgress?.(run);
+    if (run.ended_at !== null || run.status === "held") return run;
+    if (options.signal?.aborted && !cancelled) {
+      cancelled = true;
+      await post(`/v1/runs/${encodeURIComponent(id)}/cancel`);
+    }
+    await sleep(pollMs);
+  }
+}
+
+async function send(url: string, method: string, path: string, body: unknown): Promise<Response> {
+  try {
+    return await fetch(new URL(path, url), {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    });
+  } catch (cause) {
+    throw new SluiceError("service_unreachable", `No service answers at ${url}: ${messageOf(cause)}`, {
+      cause,
+      hint: 'Is it running? "sluice start" starts it.',
+    });
+  }
+}
+
+/** Reads a problem document back into the error that it tells of. */
+async function problemOf(response: Response, url: string): Promise<SluiceError> {
+  const problem: unknown = await response.json().catch(() => null);
+  const text = (name: string): string | undefined => {
+    const value = typeof problem === "object" && problem !== null && name in problem ? (problem as Record<string, unknown>)[name] : undefined;
+    return typeof value === "string" ? value : undefined;
+  };
+  const code = text("code") ?? "unexpected_answer";
+  const message = text("detail") ?? `${url} answered ${response.status}`;
+  const hint = text("hint");
+  const detail = hint === undefined ? {} : { hint };
+  if (response.status === 404) return new NotFoundError(code, message, detail);
+  return response.status === 422 ? new UsageError(code, message, detail) : new SluiceError(code, message, detail);
+}
+
+function query(parameters: Readonly<Record<string, string | number | undefined>>): string {
+  const given = Object.entries(parameters).flatMap(([name, value]): [string, string][] =>
+    value === undefined ? [] : [[name, String(value)]],
+  );
+  return given.length === 0 ? "" : `?${new URLSearchParams(given).toString()}`;
+}

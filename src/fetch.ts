@@ -1,0 +1,190 @@
+/**
+ * The one outbound HTTP client. It dials checked addresses only, follows no redirect, bounds time and size, and turns
+ * every answer that is not about records into a classified DestinationError, with secrets masked.
+ */
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import { Agent, buildConnector, request } from "undici";
+import { AddressGuard, RefusedAddress } from "./address-guard.ts";
+import {
+  type Context,
+  type DestinationAdapter,
+  DestinationError,
+  type DestinationErrorKind,
+  type FailedResponse,
+  type FailureHint,
+} from "./destination.ts";
+import { messageOf } from "./errors.ts";
+
+export interface FetchOptions {
+  /** The destination's name, for messages. */
+  readonly name: string;
+  readonly adapter: Pick<DestinationAdapter, "title" | "failure">;
+  /** Texts that must never appear in a message. */
+  readonly secrets: readonly string[];
+  /** Hosts and CIDR ranges that may be reached although they are private; `*` allows all. */
+  readonly allowed: readonly string[];
+  readonly clock: { now(): Date };
+  /** From the first byte sent to the last byte read. */
+  readonly timeoutMs?: number;
+  /** The most bytes that an answer may have. */
+  readonly maxBytes?: number;
+}
+
+export interface OutboundClient {
+  readonly fetch: Context["fetch"];
+  close(): Promise<void>;
+}
+
+/** A client for one destination, with connections of its own. */
+export function createFetch(options: FetchOptions): OutboundClient {
+  const guard = new AddressGuard(options.allowed);
+  const agent = new Agent({ connect: guardedConnector(guard), keepAliveTimeout: 30_000 });
+  return {
+    fetch: (url, init = {}) => send(new URL(url), init, { ...options, guard, agent }),
+    close: () => agent.close(),
+  };
+}
+
+interface Sender extends FetchOptions {
+  readonly guard: AddressGuard;
+  readonly agent: Agent;
+}
+
+/** Resolves the name, checks every address, and dials one that was checked: a second lookup could answer otherwise. */
+function guardedConnector(guard: AddressGuard): buildConnector.connector {
+  const dial = buildConnector({ timeout: 10_000, allowH2: false });
+  return (options, callback) => {
+    const name = options.hostname.replace(/^\[|\]$/g, "");
+    resolveAddresses(name)
+      .then((addresses) => guard.check(name, addresses))
+      .then(
+        (address) => {
+          const servername = options.servername ?? (isIP(name) === 0 ? name : undefined);
+          dial({ ...options, hostname: address, ...(servername === undefined ? {} : { servername }) }, callback);
+        },
+        (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
+      );
+  };
+}
+
+async function resolveAddresses(name: string): Promise<readonly string[]> {
+  if (isIP(name) !== 0) return [name];
+  return (await lookup(name, { all: true })).map(({ address }) => address);
+}
+
+async function send(url: URL, init: RequestInit, sender: Sender): Promise<Response> {
+  const { maxBytes = 10 * 1024 * 1024, timeoutMs = 30_000, guard, agent } = sender;
+  const refusal = guard.refusal(url);
+  if (refusal) throw refusedAddress(refusal, sender);
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const signal = init.signal ? AbortSignal.any([init.signal, deadline]) : deadline;
+  try {
+    const answer = await request(url, {
+      method: (init.method ?? "GET") as "GET",
+      headers: Object.fromEntries(new Headers(init.headers)),
+      body: typeof init.body === "string" ? init.body : null,
+      signal,
+      dispatcher: agent,
+    });
+    const body = await readWhole(answer.body, maxBytes);
+    const failed = { status: answer.statusCode, headers: toHeaders(answer.headers), body };
+    const failure = classify(failed, url, sender);
+    if (failure) throw failure;
+    return new Response(body === "" ? null : body, { status: failed.status, headers: failed.headers });
+  } catch (error) {
+    init.signal?.throwIfAborted();
+    throw error instanceof DestinationError ? error : broken(error, url, sender);
+  }
+}
+
+async function readWhole(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw new Error(`the answer is larger than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function toHeaders(given: Readonly<Record<string, string | string[] | undefined>>): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(given)) {
+    for (const one of [value].flat()) if (one !== undefined) headers.append(name, one);
+  }
+  return headers;
+}
+
+/** What an answer's status says by itself. Undefined: it is about the records, and the adapter's to read. */
+function failureByStatus(status: number): { kind: DestinationErrorKind; applied: "no" | "unknown" } | undefined {
+  if (status === 401 || status === 403) return { kind: "unauthorized", applied: "no" };
+  if (status === 423 || status === 425 || status === 429) return { kind: "busy", applied: "no" };
+  if (status === 408 || status === 477 || status >= 500) return { kind: "unavailable", applied: "unknown" };
+  if (status >= 300 && status < 400) return { kind: "unauthorized", applied: "no" };
+  return undefined;
+}
+
+function classify(response: FailedResponse, url: URL, sender: Sender): DestinationError | undefined {
+  const byStatus = failureByStatus(response.status);
+  if (!byStatus) return undefined;
+  const { status } = response;
+  const hint: FailureHint = sender.adapter.failure?.(response) ?? {};
+  const { kind, applied } = { ...byStatus, kind: hint.kind ?? byStatus.kind };
+  const words = clean(hint.message ?? response.body, sender.secrets);
+  const retryAfterMs = hint.retryAfterMs ?? retryAfter(response.headers.get("retry-after"), sender.clock.now());
+  const message = `${sender.adapter.title} (destination "${sender.name}", ${url.host}) ${sentences[kind]} (${status})${words === "" ? "" : `: ${words}`}`;
+  return new DestinationError(kind, message, { code: hint.code ?? `http_${status}`, applied, status, retryAfterMs });
+}
+
+const sentences: Readonly<Record<DestinationErrorKind, string>> = {
+  unauthorized: "refused the credential or the right to do this",
+  busy: "asks to wait",
+  unavailable: "failed",
+  refused: "refused the request",
+};
+
+/** The wait that a Retry-After header asks for: seconds or a date. Undefined for none and for nonsense. */
+export function retryAfter(header: string | null, now: Date): number | undefined {
+  if (header === null) return undefined;
+  const text = header.trim();
+  if (/^\d+(\.\d+)?$/.test(text)) return Math.min(Number(text) * 1000, maxRetryAfterMs);
+  if (!/^[A-Za-z]{3,9},? /.test(text)) return undefined;
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? undefined : Math.min(Math.max(0, at - now.getTime()), maxRetryAfterMs);
+}
+
+/** No vendor asks for more than a day in earnest. */
+const maxRetryAfterMs = 86_400_000;
+
+/** Codes of failures that certainly came before the request was sent. */
+const unsent = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
+
+function broken(error: unknown, url: URL, sender: Sender): DestinationError {
+  if (error instanceof RefusedAddress) return refusedAddress(error, sender);
+  const code = codeOf(error);
+  const applied = code !== undefined && unsent.has(code) ? "no" : "unknown";
+  const words = error instanceof Error && error.name === "TimeoutError" ? "no answer in time" : clean(messageOf(error) || (code ?? ""), sender.secrets);
+  const message = `${sender.adapter.title} (destination "${sender.name}") could not be reached at ${url.host}: ${words}`;
+  return new DestinationError("unavailable", message, { code: "unreachable", applied, cause: error });
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (error instanceof AggregateError) return codeOf(error.errors[0]);
+  if (typeof error !== "object" || error === null) return undefined;
+  if ("code" in error && typeof error.code === "string") return error.code;
+  return "cause" in error ? codeOf(error.cause) : undefined;
+}
+
+function refusedAddress(error: RefusedAddress, { name }: Sender): DestinationError {
+  const message = `Destination "${name}" may not be reached: ${error.message}`;
+  return new DestinationError("unauthorized", message, { code: "address_refused", applied: "no", cause: error });
+}
+
+/** A vendor's words as one short line without secrets and without control characters. */
+function clean(words: string, secrets: readonly string[]): string {
+  const masked = secrets.reduce((text, secret) => text.replaceAll(secret, "[redacted]"), words);
+  // oxlint-disable-next-line no-control-regex -- what a vendor answers must not steer a terminal or forge a log line
+  return masked.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim().slice(0, 500);
+}

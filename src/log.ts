@@ -1,0 +1,15 @@
+/** The service's log: JSON lines on standard output, ids and counts only. A record's values never come here. */
+import { type Logger, pino, stdSerializers } from "pino";
+
+export type Log = Logger;
+
+const redacted = ["req.headers.authorization", "req.headers.cookie", "*.access_token", "*.password", "*.token", "*.secret"];
+
+export function createLog(level: string): Log {
+  return pino({
+    level,
+    base: null,
+    redact: { paths: redacted, censor: "[redacted]" },
+    serializers: { err: stdSerializers.err, error: stdSerializers.err },
+  });
+}

@@ -1,0 +1,156 @@
+/** Wires everything: reads the settings, opens what a command or a role needs, closes it in reverse order. */
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import { createApi } from "./api/server.ts";
+import type { Face, ServeOptions, Session } from "./cli/face.ts";
+import { runProgram } from "./cli/program.ts";
+import { remoteOperations } from "./cli/remote.ts";
+import { type Config, readConfig } from "./config.ts";
+import { listOf } from "./documents/documents.ts";
+import { loadWorkspace } from "./documents/load.ts";
+import { UsageError } from "./errors.ts";
+import { createLog, type Log } from "./log.ts";
+import { applyDocuments } from "./operations/documents.ts";
+import { localOperations } from "./operations/local.ts";
+import type { Operations } from "./operations/operations.ts";
+import { performRun } from "./operations/perform.ts";
+import type { Service } from "./operations/service.ts";
+import { openQueue, type Queue } from "./queue/queue.ts";
+import { startReconciler } from "./queue/reconciler.ts";
+import { openRegistry, type Registry } from "./registry.ts";
+import { serveSandbox } from "./sandbox.ts";
+import { FolderLocked } from "./store/lock.ts";
+import { openStore } from "./store/open.ts";
+import { RunStopped } from "./sync/lease.ts";
+
+/** Runs one command line of this process. Returns the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const environment = process.env;
+  const registry = await openRegistry();
+  const face: Face = {
+    terminal: { stdout: process.stdout, stderr: process.stderr },
+    environment,
+    loadWorkspace: (folder) => loadWorkspace(folder, registry),
+    openSession: ({ folder, url, variables }) =>
+      openSession({ folder: resolve(folder), url, environment: { ...environment, ...variables } }, registry),
+    serve: (options, signal) => serve(options, environment, registry, signal),
+    serveSandbox: async (type, { port, limits, seed }) => {
+      const createSandbox = await registry.loadSandbox(type);
+      return serveSandbox(createSandbox({ limits, seed }), { port });
+    },
+  };
+  return runProgram(argv, face);
+}
+
+interface SessionOptions {
+  readonly folder: string;
+  readonly url: string | undefined;
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/** Over HTTP where a service is named or holds the folder; else in place. */
+async function openSession({ folder, url, environment }: SessionOptions, registry: Registry): Promise<Session> {
+  if (url !== undefined) return remoteSession(url);
+  const config = readConfig(environment);
+  let service: Service;
+  try {
+    service = await openService(config, { folder, environment, registry });
+  } catch (error) {
+    if (error instanceof FolderLocked && error.url !== undefined) return remoteSession(error.url);
+    throw error;
+  }
+  try {
+    if (config.databaseUrl === undefined) await takeOverFolder(service);
+    return { operations: localOperations(service, { ring: null }), [Symbol.asyncDispose]: () => service.store.close() };
+  } catch (error) {
+    await service.store.close();
+    throw error;
+  }
+}
+
+function remoteSession(url: string): Session {
+  return { operations: remoteOperations(url), [Symbol.asyncDispose]: () => Promise.resolve() };
+}
+
+/** In place, the folder is the truth of what there is. A folder without documents leaves the store as it is. */
+async function takeOverFolder(service: Service): Promise<void> {
+  const documents = listOf((await loadWorkspace(service.folder, service.registry)).documents);
+  if (documents.length > 0) await applyDocuments(documents, { prune: true, dryRun: false }, service);
+}
+
+interface Surroundings {
+  readonly folder: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly registry: Registry;
+}
+
+async function openService(config: Config, { folder, environment, registry }: Surroundings): Promise<Service> {
+  const dataDir = resolve(folder, config.dataDir ?? ".sluice");
+  const store = await openStore({ databaseUrl: config.databaseUrl, dataDir });
+  const worker = `${hostname()}:${process.pid}`;
+  const { allowedAddresses } = config;
+  return { store, registry, clock: store.clock, random: Math.random, environment, allowedAddresses, folder, worker };
+}
+
+/** Runs of different syncs that one process does at a time. */
+const runsAtATime = 4;
+
+/** How long runs have to settle when the service stops. */
+const graceMs = 30_000;
+
+/** Runs the service until the signal says stop: API, workers or both. */
+async function serve(options: ServeOptions, environment: NodeJS.ProcessEnv, registry: Registry, signal: AbortSignal): Promise<void> {
+  const config = readConfig(environment);
+  const { role, folder, host = config.host, port = config.port } = options;
+  if (role !== "all" && config.databaseUrl === undefined) {
+    throw new UsageError("role_needs_database", `Role ${role} shares its work with other processes, so it needs a Postgres.`, {
+      hint: "Set SLUICE_DATABASE_URL, or start without --role.",
+    });
+  }
+  const log = createLog(config.logLevel);
+  await using opened = new AsyncDisposableStack();
+  const service = await openService(config, { folder, environment, registry });
+  opened.defer(() => service.store.close());
+  if (config.databaseUrl === undefined) await takeOverFolder(service);
+  const onError = (error: unknown): void => log.error(error);
+  const queue = await openQueue({ redisUrl: config.redisUrl, store: service.store, onError });
+  opened.defer(() => queue.close(graceMs, new RunStopped("shutdown")));
+  const operations = localOperations(service, { ring: (runId) => queue.ring(runId) });
+  if (role !== "api") startWork(service, queue, operations, log, opened);
+  const url = role === "worker" ? null : await listen(operations, service, { host, port, log, signal }, opened);
+  if (url) service.store.folder?.publish(url);
+  options.onListening(url);
+  if (!signal.aborted) await new Promise((stop) => signal.addEventListener("abort", stop, { once: true }));
+  log.info("stopping");
+}
+
+function startWork(service: Service, queue: Queue, operations: Operations, log: Log, opened: AsyncDisposableStack): void {
+  queue.work((id, signal) => work(id, service, log, signal), { concurrency: runsAtATime });
+  const startRun = (sync: string): Promise<unknown> => operations.startRun(sync, { kind: "changes", trigger: "schedule" });
+  const reconciler = startReconciler({ store: service.store, queue, startRun, onError: (error) => log.error(error) });
+  opened.defer(() => reconciler.close());
+}
+
+async function work(id: string, service: Service, log: Log, signal: AbortSignal): Promise<void> {
+  if (!(await performRun(id, service, { signal }))) return;
+  const { sync, status, counts, failure } = await service.store.runs.get(id);
+  const { accepted, rejected, invalid, inDoubt, requests } = counts;
+  log.info({ run: id, sync, status, accepted, rejected, invalid, inDoubt, requests, failure: failure?.code }, "run ended");
+}
+
+interface Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+async function listen(operations: Operations, service: Service, { host, port, log, signal }: Listening, opened: AsyncDisposableStack): Promise<string> {
+  const readiness = async (): Promise<void> => {
+    signal.throwIfAborted();
+    await service.store.ping();
+  };
+  const api = createApi(operations, { readiness, logger: log });
+  opened.defer(() => api.close());
+  return api.listen({ host, port });
+}

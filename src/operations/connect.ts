@@ -1,0 +1,69 @@
+/** Opens both ends of a sync: the warehouse of its source, and the connection to its destination with all around it. */
+import type { ZodObject } from "zod";
+import { pace } from "../connection/pace.ts";
+import { retry } from "../connection/retry.ts";
+import { traceFetch } from "../connection/trace.ts";
+import type { Connection, DestinationAdapter } from "../destination.ts";
+import type { DestinationDocument } from "../documents/destination.ts";
+import { isSecret, resolveConnection } from "../documents/secrets.ts";
+import type { SourceDocument } from "../documents/source.ts";
+import { UsageError } from "../errors.ts";
+import { createFetch } from "../fetch.ts";
+import type { Warehouse } from "../warehouse.ts";
+import type { Service } from "./service.ts";
+
+/** The warehouse of a source. It connects on first use; whoever opens it closes it. */
+export async function openWarehouse(source: SourceDocument, service: Service): Promise<Warehouse> {
+  const adapter = await service.registry.loadWarehouse(source.type);
+  const connection = resolveConnection(source, adapter.connection, service.environment);
+  if (source.planner.in === "local") {
+    throw new UsageError("planner_not_available", `Source "${source.name}" wants its plan and state kept locally, which is not possible yet.`, {
+      hint: "Set planner: { in: warehouse }, and let the role write to that schema.",
+    });
+  }
+  return adapter.connect(connection, { schema: source.planner.schema, workspace: service.folder });
+}
+
+/** A connection to a destination, and how many requests went through it. */
+export interface OpenDestination extends AsyncDisposable {
+  readonly connection: Connection;
+  readonly requests: () => number;
+}
+
+/** Connects to a destination: paced to the vendor's limits, retried where that is safe, counted. */
+export async function openDestination(destination: DestinationDocument, service: Service): Promise<OpenDestination> {
+  const adapter: DestinationAdapter = await service.registry.loadDestination(destination.type);
+  const config = resolveConnection(destination, adapter.connection, service.environment);
+  let requests = 0;
+  const outbound = createFetch({
+    adapter,
+    name: destination.name,
+    secrets: secretsOf(adapter.connection, config),
+    allowed: service.allowedAddresses,
+    clock: service.clock,
+  });
+  const counted = traceFetch(outbound.fetch, service.clock, () => {
+    requests += 1;
+  });
+  const paced = pace(counted, adapter.limits(config), { share: destination.pace.share, clock: service.clock });
+  const connection = retry(adapter.connect(config, { fetch: paced }), {
+    clock: service.clock,
+    random: service.random,
+  });
+  return {
+    connection,
+    requests: () => requests,
+    [Symbol.asyncDispose]: async () => {
+      await connection.close?.();
+      await outbound.close();
+    },
+  };
+}
+
+/** The secret settings as text, so that they can be masked wherever they might be repeated. */
+function secretsOf(schema: ZodObject, config: Readonly<Record<string, unknown>>): readonly string[] {
+  return Object.entries(schema.shape).flatMap(([name, setting]) => {
+    const value = config[name];
+    return typeof value === "string" && value !== "" && isSecret(setting) ? [value] : [];
+  });
+}

@@ -1,0 +1,156 @@
+/** The operations of this process, on its own service. */
+import { resolveSync } from "../documents/resolve.ts";
+import type { SyncDocument } from "../documents/sync.ts";
+import { NotFoundError, SluiceError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
+import type { RunProgress } from "../sync/ports.ts";
+import { RunStopped } from "../sync/lease.ts";
+import { openDestination, openWarehouse } from "./connect.ts";
+import { applyDocuments, storedDocuments } from "./documents.ts";
+import type { CheckView, DescribeView, Operations, RejectionsView, RunView, StatusView } from "./operations.ts";
+import { performRun } from "./perform.ts";
+import { previewPlan } from "./preview.ts";
+import type { Service } from "./service.ts";
+import { runView } from "./views.ts";
+
+/** What becomes of a run that is asked for: a worker is told, or this process does it itself when it is waited for. */
+export interface Dispatch {
+  readonly ring: ((runId: string) => Promise<void>) | null;
+}
+
+export function localOperations(service: Service, { ring }: Dispatch): Operations {
+  const { store } = service;
+  const view = (run: Parameters<typeof runView>[0]): RunView => runView(run, service.clock.now());
+  return {
+    apply: (documents, options) => applyDocuments(documents, options, service),
+    check: (name) => check(name, service),
+    describe: (destination, object, settings) => describe(destination, object, settings, service),
+    plan: (sync, options) => previewPlan(sync, options, service),
+    startRun: async (sync, { kind, trigger }) => {
+      const spec = resolveSync(await storedDocuments(service), sync, await service.registry.mappingKinds());
+      const run = await store.runs.create({ sync, kind, trigger, spec });
+      await ring?.(run.id);
+      return view(run);
+    },
+    waitForRun: (id, options) => (ring ? followRun(id, service, options) : doRun(id, service, options)),
+    run: async (id) => view(await store.runs.get(id)),
+    runs: async (filter) => {
+      const { data, nextCursor } = await store.runs.list(filter);
+      return { data: data.map(view), next_cursor: nextCursor };
+    },
+    rejections: (runId, filter) => rejections(runId, filter, service),
+    cancel: async (id) => view(await store.runs.requestCancel(id)),
+    release: async (id) => {
+      const run = await store.runs.release(id);
+      await ring?.(run.id);
+      return view(run);
+    },
+    status: () => status(service),
+  };
+}
+
+type WaitOptions = Parameters<Operations["waitForRun"]>[1];
+
+/** Does the run in this process. Runs of the sync that lost their worker are settled first. */
+async function doRun(id: string, service: Service, { onProgress, signal: given }: WaitOptions): Promise<RunView> {
+  const run = await service.store.runs.get(id);
+  const show = (progress: RunProgress): void =>
+    onProgress?.(runView({ ...run, ...progress, startedAt: run.startedAt ?? run.createdAt }, service.clock.now()));
+  const stop = new AbortController();
+  given?.addEventListener("abort", () => stop.abort(new RunStopped("cancelled")), { once: true });
+  for (const lost of await service.store.runs.orphaned()) {
+    if (lost.sync === run.sync) await performRun(lost.id, service, { signal: stop.signal });
+  }
+  const done = await performRun(id, service, { signal: stop.signal, onProgress: show });
+  const ended = await service.store.runs.get(id);
+  if (!done && ended.endedAt === null && ended.status !== "held") throw await busy(run.sync, service);
+  return runView(ended, service.clock.now());
+}
+
+async function busy(sync: string, service: Service): Promise<SluiceError> {
+  const active = await service.store.runs.active(sync);
+  return new SluiceError("sync_busy", `Another run of "${sync}" is under way${active ? `: ${active.id}` : ""}.`, {
+    hint: "This one waits in the queue; a worker begins it when the other has ended.",
+  });
+}
+
+const pollMs = 200;
+
+/** Waits while a worker does the run. */
+async function followRun(id: string, service: Service, { onProgress, signal }: WaitOptions): Promise<RunView> {
+  let cancelled = false;
+  for (;;) {
+    const run = await service.store.runs.get(id);
+    const view = runView(run, service.clock.now());
+    onProgress?.(view);
+    if (run.endedAt !== null || run.status === "held") return view;
+    if (signal?.aborted && !cancelled) {
+      cancelled = true;
+      await service.store.runs.requestCancel(id);
+    }
+    await service.clock.sleep(pollMs);
+  }
+}
+
+async function check(name: string, service: Service): Promise<CheckView> {
+  const { sources, destinations } = await storedDocuments(service);
+  const source = sources.get(name);
+  if (source) {
+    await using opened = new AsyncDisposableStack();
+    const warehouse = opened.adopt(await openWarehouse(source, service), (one) => one.close());
+    await warehouse.check();
+    return { name, kind: "source", ok: true, account: `${source.type}; models can be read, the planner schema can be written` };
+  }
+  const destination = destinations.get(name);
+  if (!destination) {
+    const names = [...sources.keys(), ...destinations.keys()];
+    throw new NotFoundError("not_found", `There is no source or destination "${name}"${nearest(name, names)}`);
+  }
+  await using open = await openDestination(destination, service);
+  const { account } = await open.connection.check();
+  return { name, kind: "destination", ok: true, account };
+}
+
+async function describe(
+  name: string,
+  object: string | undefined,
+  settings: Parameters<Operations["describe"]>[2],
+  service: Service,
+): Promise<DescribeView> {
+  const { destinations } = await storedDocuments(service);
+  const destination = destinations.get(name);
+  if (!destination) throw new NotFoundError("not_found", `There is no destination "${name}"${nearest(name, destinations.keys())}`);
+  await using open = await openDestination(destination, service);
+  if (object === undefined) return { objects: await open.connection.objects() };
+  const { name: found, title, modes, removals, batch, fields } = await open.connection.describe(object, settings);
+  return { object: found, title, modes, removals, batch, fields };
+}
+
+async function rejections(runId: string, filter: { limit: number; cursor?: string | undefined }, { store }: Service): Promise<RejectionsView> {
+  await store.runs.get(runId);
+  const [{ data, nextCursor }, causes] = await Promise.all([store.rejections.list(runId, filter), store.rejections.causes(runId)]);
+  const shown = data.map(({ rowKey, kind, code, message, field = null }) => ({ row_key: rowKey, kind, code, message, field }));
+  return { data: shown, next_cursor: nextCursor, causes };
+}
+
+async function status(service: Service): Promise<readonly StatusView[]> {
+  const { syncs } = await storedDocuments(service);
+  const last = new Map((await service.store.runs.last()).map((run) => [run.sync, run]));
+  return [...syncs.values()].map((sync) => {
+    const run = last.get(sync.name);
+    const { model, segment } = sync.from;
+    return {
+      sync: sync.name,
+      from: segment === undefined ? model : `${model} / ${segment}`,
+      to: `${sync.to.destination} / ${sync.to.object}`,
+      schedule: scheduleText(sync),
+      last_run: run ? runView(run, service.clock.now()) : null,
+    };
+  });
+}
+
+function scheduleText({ schedule }: SyncDocument): string | null {
+  if (!schedule) return null;
+  if (schedule.every !== undefined) return `every ${schedule.every}`;
+  return `cron ${schedule.cron} ${schedule.timezone ?? "UTC"}`;
+}

@@ -1,0 +1,141 @@
+/**
+ * What a person can ask of Sluice. The command and the API are thin faces over this interface; the service implements
+ * it in place, and the command's `--url` implements it by asking a running service over HTTP.
+ *
+ * Names in the views are those that `--json` and REST print, hence in snake case.
+ */
+import type { Field, Mode, ObjectSettings, Removal, Value } from "../destination.ts";
+import type { GateReport, RunFailure, RunKind, RunStatus } from "../sync/ports.ts";
+
+export interface Operations {
+  /** Checks documents and makes the store hold them: creates, replaces and, with `prune`, deletes. All or nothing. */
+  apply(documents: readonly unknown[], options: { prune: boolean; dryRun: boolean }): Promise<ApplyView>;
+  /** Tries a source's or a destination's connection. */
+  check(name: string): Promise<CheckView>;
+  /** A destination's objects, or one object's abilities and fields. */
+  describe(destination: string, object: string | undefined, settings: ObjectSettings): Promise<DescribeView>;
+  /** What a run would do now. Sends nothing, changes nothing. */
+  plan(sync: string, options: { full: boolean; limit: number }): Promise<PlanView>;
+  /** Asks for a run. Asks that come before it begins are one run. */
+  startRun(sync: string, options: { kind: RunKind; trigger: string }): Promise<RunView>;
+  /** Resolves when the run has ended or is held. */
+  waitForRun(id: string, options: { onProgress?: (run: RunView) => void; signal?: AbortSignal }): Promise<RunView>;
+  run(id: string): Promise<RunView>;
+  runs(filter: { sync?: string | undefined; limit: number; cursor?: string | undefined }): Promise<Page<RunView>>;
+  rejections(runId: string, filter: { limit: number; cursor?: string | undefined }): Promise<RejectionsView>;
+  /** Stops a run at the next batch, or drops it if it is queued or held. */
+  cancel(id: string): Promise<RunView>;
+  /** Lets a held run go on with the plan that it has. */
+  release(id: string): Promise<RunView>;
+  status(): Promise<readonly StatusView[]>;
+}
+
+export interface Page<Item> {
+  readonly data: readonly Item[];
+  readonly next_cursor: string | null;
+}
+
+export interface ApplyView {
+  readonly changes: readonly { readonly kind: string; readonly name: string; readonly change: "created" | "replaced" | "deleted" }[];
+  readonly unchanged: number;
+  readonly dry_run: boolean;
+}
+
+export interface CheckView {
+  readonly name: string;
+  readonly kind: "source" | "destination";
+  readonly ok: true;
+  /** What a person should see of the account. */
+  readonly account: string;
+}
+
+export type DescribeView =
+  | { readonly objects: readonly { readonly name: string; readonly title: string }[] }
+  | {
+      readonly object: string;
+      readonly title: string;
+      readonly modes: readonly Mode[];
+      readonly removals: readonly Removal[];
+      readonly batch: { readonly records: number; readonly bytes?: number };
+      readonly fields: readonly Field[];
+    };
+
+export interface PlannedCounts {
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+  /** Rows withheld because their key is null or not unique, or another row has the same match values. */
+  readonly faulty_keys: number;
+}
+
+export interface RunView {
+  readonly run: string;
+  readonly sync: string;
+  readonly kind: RunKind;
+  readonly trigger: string;
+  readonly status: RunStatus;
+  readonly planned: PlannedCounts | null;
+  readonly unchanged: number;
+  /** Rows that differ, but were rejected lately and wait for their back-off. */
+  readonly waiting: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly invalid: number;
+  readonly in_doubt: number;
+  /** Of `in_doubt`: never sent, because the run ended before. */
+  readonly unsent: number;
+  /** Of `accepted`: the destination held that very record already, so nothing was sent. */
+  readonly already_there: number;
+  readonly requests: number;
+  readonly seconds: number;
+  readonly created_at: string;
+  readonly started_at: string | null;
+  readonly ended_at: string | null;
+  readonly failure: RunFailure | null;
+  readonly gate: GateReport | null;
+}
+
+export interface RejectionView {
+  readonly row_key: string;
+  readonly kind: "rejected" | "invalid";
+  readonly code: string;
+  readonly message: string;
+  readonly field: string | null;
+}
+
+export interface RejectionsView extends Page<RejectionView> {
+  /** How many there are of each cause, most first. */
+  readonly causes: readonly { readonly code: string; readonly field: string | null; readonly count: number; readonly message: string }[];
+}
+
+export interface PlanView {
+  readonly sync: string;
+  readonly planned: PlannedCounts;
+  readonly unchanged: number;
+  readonly waiting: number;
+  /** Why a run would be held, if it would. */
+  readonly gate: GateReport | null;
+  readonly sample: readonly PlannedChangeView[];
+  /** Of the sampled changes, how many have a value that does not fit. */
+  readonly sample_invalid: number;
+  /** At most this many requests, if every batch is accepted at once. */
+  readonly batches: number;
+}
+
+export interface PlannedChangeView {
+  readonly row_key: string;
+  readonly change: string;
+  readonly match: Readonly<Record<string, Value>>;
+  readonly record: Readonly<Record<string, Value>> | null;
+  readonly destination_id: string | null;
+  /** Why it will not be sent, if it will not. */
+  readonly problem: { readonly code: string; readonly message: string; readonly field: string | null } | null;
+}
+
+export interface StatusView {
+  readonly sync: string;
+  readonly from: string;
+  readonly to: string;
+  readonly schedule: string | null;
+  readonly last_run: RunView | null;
+}

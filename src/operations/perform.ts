@@ -1,0 +1,86 @@
+/** Does a run that waits, or settles one whose worker was lost. Workers and the command both come here. */
+import { resolveSync } from "../documents/resolve.ts";
+import type { Claim } from "../store/leases.ts";
+import { noCounts } from "../sync/commit.ts";
+import type { RunProgress } from "../sync/ports.ts";
+import { type ClaimedRun, executeRun, failureOf, type World } from "../sync/run.ts";
+import { openDestination, openWarehouse } from "./connect.ts";
+import { storedDocuments } from "./documents.ts";
+import { leaseMs, type Service } from "./service.ts";
+
+/** Batches of one run that are under way at the same time. */
+const concurrency = 4;
+
+export interface PerformOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: RunProgress) => void;
+}
+
+/**
+ * Does a run. False when there is nothing to do: it has ended, is held, or another worker is at this sync. After a lost
+ * run is settled, a new one is asked for, so that what was under way goes on.
+ */
+export async function performRun(id: string, service: Service, options: PerformOptions): Promise<boolean> {
+  const claim = await service.store.leases.claim(id, { worker: service.worker, leaseMs });
+  if (claim === null) return false;
+  try {
+    await performClaimed(claim, service, options);
+  } catch (error) {
+    // The store failed, or another worker took over: let go at once, so that the run is not waited for.
+    await service.store.leases.abandon(claim.identity).catch(() => undefined);
+    throw error;
+  }
+  if (claim.stage === "lost") await requestAgain(claim, service);
+  return true;
+}
+
+async function performClaimed(claim: Claim, service: Service, { signal, onProgress }: PerformOptions): Promise<void> {
+  const { spec } = claim.spec;
+  const run: ClaimedRun = { ...claim.identity, kind: claim.kind, stage: claim.stage, spec };
+  await using ends = await openEnds(claim, service);
+  if ("failure" in ends) {
+    // A plan that the run may have is kept with its journal: the next run that can reach the warehouse settles it.
+    const counts = (await service.store.runStore.counts(run.id)) ?? noCounts;
+    const end = { status: "failed", counts, failure: failureOf(ends.failure) } as const;
+    await service.store.runStore.end(run, end, { keepJournal: true });
+    return;
+  }
+  const world: World = {
+    store: service.store.runStore,
+    clock: service.clock,
+    random: service.random,
+    kinds: await service.registry.mappingKinds(),
+    warehouse: ends.warehouse,
+    planner: ends.warehouse.planner(spec.name),
+    connection: ends.connection,
+    requests: ends.requests,
+    leaseMs,
+    concurrency,
+    ...(onProgress ? { onProgress } : {}),
+  };
+  await executeRun(run, world, signal);
+}
+
+type Ends = Pick<World, "warehouse" | "connection" | "requests"> & AsyncDisposable;
+type UnopenedEnds = { readonly failure: unknown } & AsyncDisposable;
+
+/** Opens what the run needs. A setting that is missing or wrong is how the run ends, not a failure of the worker. */
+async function openEnds({ spec: { source, destination } }: Claim, service: Service): Promise<Ends | UnopenedEnds> {
+  await using opened = new AsyncDisposableStack();
+  try {
+    const warehouse = opened.adopt(await openWarehouse(source, service), (one) => one.close());
+    const { connection, requests } = opened.use(await openDestination(destination, service));
+    const kept = opened.move();
+    return { warehouse, connection, requests, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  } catch (failure) {
+    return { failure, [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+}
+
+async function requestAgain(claim: Claim, service: Service): Promise<void> {
+  const documents = await storedDocuments(service);
+  const { sync } = claim.identity;
+  if (!documents.syncs.has(sync)) return;
+  const spec = resolveSync(documents, sync, await service.registry.mappingKinds());
+  await service.store.runs.create({ sync, kind: claim.kind, trigger: `recovery of ${claim.identity.id}`, spec });
+}

@@ -1,0 +1,22 @@
+/** What the operations work with; `main.ts` opens it. */
+import type { Registry } from "../registry.ts";
+import type { Store } from "../store/open.ts";
+import type { Clock, Random } from "../sync/ports.ts";
+
+export interface Service {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Where `${env:NAME}` in documents is looked up. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Hosts and ranges that destinations may reach although they are private. */
+  readonly allowedAddresses: readonly string[];
+  /** Where relative paths of documents start. */
+  readonly folder: string;
+  /** Names this process in leases. */
+  readonly worker: string;
+}
+
+/** How long a run stays a worker's without a sign of life. */
+export const leaseMs = 30_000;

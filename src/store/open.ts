@@ -1,0 +1,111 @@
+/** Opens the control store: Postgres where one is given, else a database of its own in the data folder. */
+import { join } from "node:path";
+import { Kysely, PostgresDialect } from "kysely";
+import pg from "pg";
+import { messageOf, SluiceError } from "../errors.ts";
+import type { RunStore } from "../sync/ports.ts";
+import { type DatabaseClock, openClock } from "./clock.ts";
+import { openDocuments, type StoredDocuments } from "./documents.ts";
+import { type Leases, openLeases } from "./leases.ts";
+import { type FolderLock, lockFolder } from "./lock.ts";
+import { migrate } from "./migrate.ts";
+import { openPglite } from "./pglite.ts";
+import type { StorePool } from "./pool.ts";
+import { openRejections, type Rejections } from "./rejections.ts";
+import { openRunStore } from "./run-store.ts";
+import { openRuns, type Runs } from "./runs.ts";
+import { openSchedules, type Schedules } from "./schedules.ts";
+import type { Database } from "./tables.ts";
+
+/** The control store, with a room for each thing that it is the truth of. */
+export interface Store {
+  readonly documents: StoredDocuments;
+  readonly runs: Runs;
+  readonly rejections: Rejections;
+  readonly schedules: Schedules;
+  readonly leases: Leases;
+  /** What a run writes of itself. */
+  readonly runStore: RunStore;
+  readonly clock: DatabaseClock;
+  /** The lock of the data folder; null when the store is a Postgres. */
+  readonly folder: FolderLock | null;
+  /** For the queue that lives on the store. */
+  readonly pool: StorePool;
+  /** Resolves if the database answers. */
+  ping(): Promise<void>;
+  /** Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  /** A Postgres. Undefined: embedded, in the data folder. */
+  readonly databaseUrl?: string | undefined;
+  readonly dataDir: string;
+}
+
+/** The queue's tables are found by it; ours are always named with their schema. */
+const searchPath = "bullmq, public";
+
+/**
+ * Opens the control store and brings it up to date. An embedded one is locked first: throws FolderLocked while another
+ * process has it. Throws `store_unreachable` or `store_too_new` where that is so.
+ */
+export async function openStore({ databaseUrl, dataDir }: StoreOptions): Promise<Store> {
+  const folder = databaseUrl === undefined ? lockFolder(dataDir) : null;
+  let pool: StorePool | undefined;
+  try {
+    pool =
+      databaseUrl === undefined ? await openPglite(join(dataDir, "control"), searchPath) : openPostgres(databaseUrl);
+    return await openRooms(pool, folder);
+  } catch (error) {
+    await pool?.end();
+    folder?.release();
+    throw error instanceof SluiceError ? error : unreachable(databaseUrl, error);
+  }
+}
+
+function openPostgres(databaseUrl: string): StorePool {
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    options: `-c search_path=${searchPath.replaceAll(" ", "")}`,
+    application_name: "sluice",
+    max: 10,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+  });
+  // An idle connection that broke is replaced by the next query; unheard, the event would end the process.
+  pool.on("error", () => undefined);
+  // Every queue and worker on the store listens for such breaks too.
+  return pool.setMaxListeners(0);
+}
+
+async function openRooms(pool: StorePool, folder: FolderLock | null): Promise<Store> {
+  await migrate(pool);
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  const leases = openLeases(db);
+  // Whoever held a lease was an earlier process on this folder, and is dead.
+  if (folder) await leases.abandonAll();
+  let closing: Promise<void> | undefined;
+  return {
+    documents: openDocuments(db),
+    runs: openRuns(db),
+    rejections: openRejections(db),
+    schedules: openSchedules(db),
+    leases,
+    runStore: openRunStore(db),
+    clock: await openClock(db),
+    folder,
+    pool,
+    ping: async () => void (await pool.query("select 1")),
+    close: () => (closing ??= pool.end().finally(() => folder?.release())),
+  };
+}
+
+function unreachable(databaseUrl: string | undefined, cause: unknown): SluiceError {
+  // Without the user and the password.
+  const where = databaseUrl === undefined ? "in the data folder" : `at ${new URL(databaseUrl).host}`;
+  return new SluiceError("store_unreachable", `The control store ${where} could not be opened: ${messageOf(cause)}.`, {
+    hint: databaseUrl === undefined ? "See whether the folder can be written." : "Check SLUICE_DATABASE_URL.",
+    cause,
+  });
+}

@@ -1,0 +1,228 @@
+/** Runs as people and triggers see them: asked for, listed, cancelled, released. What a worker writes is in run-store.ts. */
+import { type Kysely, sql } from "kysely";
+import type { ResolvedSync } from "../documents/resolve.ts";
+import { ConflictError, NotFoundError } from "../errors.ts";
+import type { RunCounts, RunKind, RunStatus } from "../sync/ports.ts";
+import { newId } from "./ids.ts";
+import { type Run, runColumns, toRun } from "./run.ts";
+import type { Database } from "./tables.ts";
+
+export type { Run } from "./run.ts";
+
+export interface RunRequest {
+  readonly sync: string;
+  readonly kind: RunKind;
+  /** What asked for it, such as `schedule` or `api`. */
+  readonly trigger: string;
+  readonly spec: ResolvedSync;
+}
+
+export interface RunFilter {
+  readonly sync?: string | undefined;
+  readonly status?: RunStatus | undefined;
+  readonly limit: number;
+  /** The `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface Page<Item> {
+  readonly data: readonly Item[];
+  readonly nextCursor: string | null;
+}
+
+export interface Runs {
+  /**
+   * Asks for a run. While one of the sync waits to begin, it is that one, with the newest documents; `full` wins over
+   * `changes`. Throws ConflictError `run_held` while a run of the sync is held at the gate.
+   */
+  create(request: RunRequest): Promise<Run>;
+  /** Throws NotFoundError `run_not_found`. */
+  get(id: string): Promise<Run>;
+  /** Newest first. */
+  list(filter: RunFilter): Promise<Page<Run>>;
+  /** The newest run of each sync. */
+  last(): Promise<readonly Run[]>;
+  /** The run of a sync that has not ended: the one that is under way or held, else the one that waits. */
+  active(sync: string): Promise<Run | null>;
+  /** Ends a run that waits or is held; one under way is told at its next renewal. ConflictError `run_ended` else. */
+  requestCancel(id: string): Promise<Run>;
+  /** Lets a held run go on with its plan: it waits for a worker again. ConflictError `run_not_held` else. */
+  release(id: string): Promise<Run>;
+  /** Runs that could begin now: their sync has no run under way, and none held. Oldest first. */
+  queued(): Promise<readonly Run[]>;
+  /** Runs that were under way when their worker was lost: their lease has run out. */
+  orphaned(): Promise<readonly Run[]>;
+}
+
+/** A worker holds the sync of `runs` now. */
+const syncIsBusy = sql<boolean>`exists (
+  select from app.leases where leases.sync = runs.sync and leases.run_id is not null and leases.expires_at > now())`;
+
+/** Another run of the sync has a plan that waits for a person, or is to go on: a new plan would throw it away. */
+export const planIsKept = sql<boolean>`exists (
+  select from app.runs other where other.sync = runs.sync and other.id <> runs.id
+    and (other.status = 'held' or other.status = 'queued' and other.released))`;
+
+const underWay = ["planning", "sending", "committing"] as const;
+
+const noCounts: RunCounts = {
+  plan: null,
+  accepted: 0,
+  rejected: 0,
+  invalid: 0,
+  inDoubt: 0,
+  unsent: 0,
+  alreadyThere: 0,
+  requests: 0,
+};
+
+/** The runs of a control store. */
+export function openRuns(db: Kysely<Database>): Runs {
+  return {
+    create: (request) => create(db, request),
+    get: (id) => get(db, id),
+    list: (filter) => list(db, filter),
+    last: () => last(db),
+    active: (sync) => active(db, sync),
+    requestCancel: (id) => requestCancel(db, id),
+    release: (id) => release(db, id),
+    queued: () => queued(db),
+    orphaned: () => orphaned(db),
+  };
+}
+
+async function create(db: Kysely<Database>, { sync, kind, trigger, spec }: RunRequest): Promise<Run> {
+  const held = await db
+    .selectFrom("app.runs")
+    .select("id")
+    .where("sync", "=", sync)
+    .where("status", "=", "held")
+    .executeTakeFirst();
+  if (held) {
+    throw new ConflictError("run_held", `Run ${held.id} of sync "${sync}" is held at the gate.`, {
+      hint: "Release or cancel it first.",
+    });
+  }
+  const row = await db
+    .insertInto("app.runs")
+    .values({
+      id: newId("run"),
+      sync,
+      kind,
+      trigger,
+      status: "queued",
+      counts: JSON.stringify(noCounts),
+      spec: JSON.stringify(spec),
+    })
+    .onConflict((conflict) =>
+      conflict
+        .column("sync")
+        .where("status", "=", "queued")
+        .where("released", "=", false)
+        .doUpdateSet((eb) => ({
+          spec: eb.ref("excluded.spec"),
+          kind: sql<RunKind>`case when 'full' in (excluded.kind, runs.kind) then 'full' else 'changes' end`,
+        })),
+    )
+    .returning(runColumns)
+    .executeTakeFirstOrThrow();
+  return toRun(row);
+}
+
+async function get(db: Kysely<Database>, id: string): Promise<Run> {
+  const row = await db.selectFrom("app.runs").select(runColumns).where("id", "=", id).executeTakeFirst();
+  if (!row) throw new NotFoundError("run_not_found", `There is no run ${id}.`);
+  return toRun(row);
+}
+
+async function list(db: Kysely<Database>, { sync, status, limit, cursor }: RunFilter): Promise<Page<Run>> {
+  let query = db
+    .selectFrom("app.runs")
+    .select(runColumns)
+    .orderBy("id", "desc")
+    .limit(limit + 1);
+  if (sync !== undefined) query = query.where("sync", "=", sync);
+  if (status !== undefined) query = query.where("status", "=", status);
+  if (cursor !== undefined) query = query.where("id", "<", cursor);
+  const rows = (await query.execute()).map(toRun);
+  const data = rows.slice(0, limit);
+  return { data, nextCursor: rows.length > limit ? (data.at(-1)?.id ?? null) : null };
+}
+
+async function last(db: Kysely<Database>): Promise<readonly Run[]> {
+  const rows = await db
+    .selectFrom("app.runs")
+    .select(runColumns)
+    .distinctOn("sync")
+    .orderBy("sync")
+    .orderBy("id", "desc")
+    .execute();
+  return rows.map(toRun);
+}
+
+async function active(db: Kysely<Database>, sync: string): Promise<Run | null> {
+  const row = await db
+    .selectFrom("app.runs")
+    .select(runColumns)
+    .where("sync", "=", sync)
+    .where("ended_at", "is", null)
+    .orderBy(sql`status = 'queued'`)
+    .orderBy("released", "desc")
+    .orderBy("id")
+    .limit(1)
+    .executeTakeFirst();
+  return row ? toRun(row) : null;
+}
+
+async function requestCancel(db: Kysely<Database>, id: string): Promise<Run> {
+  const row = await db
+    .updateTable("app.runs")
+    .set({
+      cancel_requested: true,
+      status: sql<RunStatus>`case when status in ('queued', 'held') then 'cancelled' else status end`,
+      ended_at: sql<Date | null>`case when status in ('queued', 'held') then now() end`,
+    })
+    .where("id", "=", id)
+    .where("ended_at", "is", null)
+    .returning(runColumns)
+    .executeTakeFirst();
+  if (row) return toRun(row);
+  const run = await get(db, id);
+  throw new ConflictError("run_ended", `Run ${id} has ended already: ${run.status}.`);
+}
+
+async function release(db: Kysely<Database>, id: string): Promise<Run> {
+  const row = await db
+    .updateTable("app.runs")
+    .set({ status: "queued", released: true })
+    .where("id", "=", id)
+    .where("status", "=", "held")
+    .returning(runColumns)
+    .executeTakeFirst();
+  if (row) return toRun(row);
+  const run = await get(db, id);
+  throw new ConflictError("run_not_held", `Run ${id} is not held at the gate: it is ${run.status}.`);
+}
+
+async function queued(db: Kysely<Database>): Promise<readonly Run[]> {
+  const rows = await db
+    .selectFrom("app.runs")
+    .select(runColumns)
+    .where("status", "=", "queued")
+    .where(sql<boolean>`not ${syncIsBusy}`)
+    .where(sql<boolean>`(released or not ${planIsKept})`)
+    .orderBy("id")
+    .execute();
+  return rows.map(toRun);
+}
+
+async function orphaned(db: Kysely<Database>): Promise<readonly Run[]> {
+  const rows = await db
+    .selectFrom("app.runs")
+    .select(runColumns)
+    .where("status", "in", underWay)
+    .where(sql<boolean>`not ${syncIsBusy}`)
+    .orderBy("id")
+    .execute();
+  return rows.map(toRun);
+}

@@ -1,0 +1,80 @@
+/** The control store's tables, as Kysely sees them. The migrations make them. */
+import type { ColumnType, Generated, JSONColumnType } from "kysely";
+import type { ResolvedSync } from "../documents/resolve.ts";
+import type { GateReport, RunCounts, RunFailure, RunKind, RunStatus } from "../sync/ports.ts";
+
+/** A number that Postgres gives as text, because it may be larger than a double holds. Ours never are. */
+type BigInteger = ColumnType<string, number | string, number | string>;
+type Timestamp = ColumnType<Date, Date | undefined, Date>;
+type Json<Value extends object | null> = JSONColumnType<Value>;
+
+export interface Database {
+  "app.documents": DocumentsTable;
+  "app.runs": RunsTable;
+  "app.leases": LeasesTable;
+  "app.journal": JournalTable;
+  "app.rejections": RejectionsTable;
+  "app.schedules": SchedulesTable;
+}
+
+export interface DocumentsTable {
+  kind: string;
+  name: string;
+  body: Json<Readonly<Record<string, unknown>>>;
+  version: BigInteger;
+  managed_by: string | null;
+  updated_at: Timestamp;
+}
+
+export interface RunsTable {
+  id: string;
+  sync: string;
+  kind: RunKind;
+  trigger: string;
+  status: RunStatus;
+  released: Generated<boolean>;
+  cancel_requested: Generated<boolean>;
+  counts: Json<RunCounts>;
+  failure: JSONColumnType<RunFailure | null, string | null, string | null>;
+  gate: JSONColumnType<GateReport | null, string | null, string | null>;
+  spec: Json<ResolvedSync>;
+  fence: ColumnType<string, number | undefined, number>;
+  worker: string | null;
+  created_at: Timestamp;
+  started_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+  ended_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+}
+
+export interface LeasesTable {
+  sync: string;
+  fence: BigInteger;
+  run_id: string | null;
+  worker: string | null;
+  lease_ms: number | null;
+  expires_at: Date | null;
+}
+
+export interface JournalTable {
+  run_id: string;
+  entry_no: ColumnType<string, never, never>;
+  body: Buffer;
+}
+
+export interface RejectionsTable {
+  run_id: string;
+  seq: BigInteger;
+  sync: string;
+  row_key: string;
+  kind: "rejected" | "invalid";
+  code: string;
+  message: string;
+  field: string | null;
+  at: Timestamp;
+}
+
+export interface SchedulesTable {
+  sync: string;
+  definition: Json<Readonly<Record<string, unknown>>>;
+  next_at: Date;
+  taken_until: Date | null;
+}
