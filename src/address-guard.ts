@@ -22,7 +22,8 @@ export class AddressGuard {
 
   /** Why a URL is refused before anything is resolved, if it is. */
   refusal(url: URL): RefusedAddress | null {
-    if (url.username !== "" || url.password !== "") return new RefusedAddress("its address has a user name or password in it");
+    if (url.username !== "" || url.password !== "")
+      return new RefusedAddress("its address has a user name or password in it");
     if (url.protocol === "https:") return null;
     if (url.protocol !== "http:") return new RefusedAddress(`its address begins with ${url.protocol}, not with https:`);
     const host = url.hostname.replace(/^\[|\]$/g, "");
@@ -34,7 +35,9 @@ export class AddressGuard {
   check(name: string, addresses: readonly string[]): string {
     for (const address of addresses) {
       if (this.#isAllowedHost(name) || this.#mayDial(address)) continue;
-      throw new RefusedAddress(`${name} is at ${address}, which is not a public address. SLUICE_ALLOW_ADDRESSES can allow it.`);
+      throw new RefusedAddress(
+        `${name} is at ${address}, which is not a public address. SLUICE_ALLOW_ADDRESSES can allow it.`,
+      );
     }
     const [first] = addresses;
     if (first === undefined) throw new RefusedAddress(`${name} has no address`);
@@ -48,7 +51,8 @@ export class AddressGuard {
   #mayDial(text: string): boolean {
     const address = parse(text);
     if (address === null) return false;
-    if (this.#ranges.some(([range, bits]) => range.kind() === address.kind() && address.match(range, bits))) return true;
+    if (this.#ranges.some(([range, bits]) => range.kind() === address.kind() && address.match(range, bits)))
+      return true;
     return address.range() === "unicast";
   }
 }

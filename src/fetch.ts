@@ -159,13 +159,23 @@ export function retryAfter(header: string | null, now: Date): number | undefined
 const maxRetryAfterMs = 86_400_000;
 
 /** Codes of failures that certainly came before the request was sent. */
-const unsent = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
+const unsent = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
 
 function broken(error: unknown, url: URL, sender: Sender): DestinationError {
   if (error instanceof RefusedAddress) return refusedAddress(error, sender);
   const code = codeOf(error);
   const applied = code !== undefined && unsent.has(code) ? "no" : "unknown";
-  const words = error instanceof Error && error.name === "TimeoutError" ? "no answer in time" : clean(messageOf(error) || (code ?? ""), sender.secrets);
+  const words =
+    error instanceof Error && error.name === "TimeoutError"
+      ? "no answer in time"
+      : clean(messageOf(error) || (code ?? ""), sender.secrets);
   const message = `${sender.adapter.title} (destination "${sender.name}") could not be reached at ${url.host}: ${words}`;
   return new DestinationError("unavailable", message, { code: "unreachable", applied, cause: error });
 }
@@ -186,5 +196,8 @@ function refusedAddress(error: RefusedAddress, { name }: Sender): DestinationErr
 function clean(words: string, secrets: readonly string[]): string {
   const masked = secrets.reduce((text, secret) => text.replaceAll(secret, "[redacted]"), words);
   // oxlint-disable-next-line no-control-regex -- what a vendor answers must not steer a terminal or forge a log line
-  return masked.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim().slice(0, 500);
+  return masked
+    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ")
+    .trim()
+    .slice(0, 500);
 }

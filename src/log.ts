@@ -3,7 +3,14 @@ import { type Logger, pino, stdSerializers } from "pino";
 
 export type Log = Logger;
 
-const redacted = ["req.headers.authorization", "req.headers.cookie", "*.access_token", "*.password", "*.token", "*.secret"];
+const redacted = [
+  "req.headers.authorization",
+  "req.headers.cookie",
+  "*.access_token",
+  "*.password",
+  "*.token",
+  "*.secret",
+];
 
 export function createLog(level: string): Log {
   return pino({

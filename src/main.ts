@@ -99,13 +99,22 @@ const runsAtATime = 4;
 const graceMs = 30_000;
 
 /** Runs the service until the signal says stop: API, workers or both. */
-async function serve(options: ServeOptions, environment: NodeJS.ProcessEnv, registry: Registry, signal: AbortSignal): Promise<void> {
+async function serve(
+  options: ServeOptions,
+  environment: NodeJS.ProcessEnv,
+  registry: Registry,
+  signal: AbortSignal,
+): Promise<void> {
   const config = readConfig(environment);
   const { role, folder, host = config.host, port = config.port } = options;
   if (role !== "all" && config.databaseUrl === undefined) {
-    throw new UsageError("role_needs_database", `Role ${role} shares its work with other processes, so it needs a Postgres.`, {
-      hint: "Set SLUICE_DATABASE_URL, or start without --role.",
-    });
+    throw new UsageError(
+      "role_needs_database",
+      `Role ${role} shares its work with other processes, so it needs a Postgres.`,
+      {
+        hint: "Set SLUICE_DATABASE_URL, or start without --role.",
+      },
+    );
   }
   const log = createLog(config.logLevel);
   await using opened = new AsyncDisposableStack();
@@ -124,9 +133,16 @@ async function serve(options: ServeOptions, environment: NodeJS.ProcessEnv, regi
   log.info("stopping");
 }
 
-function startWork(service: Service, queue: Queue, operations: Operations, log: Log, opened: AsyncDisposableStack): void {
+function startWork(
+  service: Service,
+  queue: Queue,
+  operations: Operations,
+  log: Log,
+  opened: AsyncDisposableStack,
+): void {
   queue.work((id, signal) => work(id, service, log, signal), { concurrency: runsAtATime });
-  const startRun = (sync: string): Promise<unknown> => operations.startRun(sync, { kind: "changes", trigger: "schedule" });
+  const startRun = (sync: string): Promise<unknown> =>
+    operations.startRun(sync, { kind: "changes", trigger: "schedule" });
   const reconciler = startReconciler({ store: service.store, queue, startRun, onError: (error) => log.error(error) });
   opened.defer(() => reconciler.close());
 }
@@ -135,7 +151,10 @@ async function work(id: string, service: Service, log: Log, signal: AbortSignal)
   if (!(await performRun(id, service, { signal }))) return;
   const { sync, status, counts, failure } = await service.store.runs.get(id);
   const { accepted, rejected, invalid, inDoubt, requests } = counts;
-  log.info({ run: id, sync, status, accepted, rejected, invalid, inDoubt, requests, failure: failure?.code }, "run ended");
+  log.info(
+    { run: id, sync, status, accepted, rejected, invalid, inDoubt, requests, failure: failure?.code },
+    "run ended",
+  );
 }
 
 interface Listening {
@@ -145,7 +164,12 @@ interface Listening {
   readonly signal: AbortSignal;
 }
 
-async function listen(operations: Operations, service: Service, { host, port, log, signal }: Listening, opened: AsyncDisposableStack): Promise<string> {
+async function listen(
+  operations: Operations,
+  service: Service,
+  { host, port, log, signal }: Listening,
+  opened: AsyncDisposableStack,
+): Promise<string> {
   const readiness = async (): Promise<void> => {
     signal.throwIfAborted();
     await service.store.ping();

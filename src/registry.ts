@@ -11,6 +11,7 @@ import type { DestinationAdapter } from "./destination.ts";
 import { messageOf, NotFoundError, SluiceError } from "./errors.ts";
 import type { MappingKind } from "./mapping.ts";
 import { closest } from "./nearest.ts";
+import type { CreateSandbox } from "./sandbox.ts";
 import type { WarehouseAdapter } from "./warehouse.ts";
 
 /** A kind of mapping whose options have been checked by its schema. */
@@ -27,6 +28,8 @@ export interface Registry {
   loadDestination(type: string): Promise<DestinationAdapter>;
   /** Fails with `unknown_type`, naming those there are, or `broken_adapter`, naming what it lacks. */
   loadWarehouse(type: string): Promise<WarehouseAdapter>;
+  /** Fails with `unknown_type`, naming those there are, or `broken_adapter`. */
+  loadSandbox(type: string): Promise<CreateSandbox>;
   /** All kinds, loaded. Fails with `broken_mapping` when one is wrong or two share a required key. */
   mappingKinds(): Promise<MappingKinds>;
 }
@@ -64,6 +67,16 @@ export async function openRegistry(folders: RegistryFolders = ownFolders): Promi
       const adapter = await loadDefault(join(folders.warehouses, type, "index.ts"), "broken_adapter");
       requireShape(adapter, isWarehouseAdapter, warehouseShape, "type", type, `src/warehouses/${type}/index.ts`);
       return adapter;
+    },
+    async loadSandbox(type) {
+      requireKnown(type, destinations, "destination");
+      const create = await loadDefault(join(folders.destinations, type, "sandbox.ts"), "broken_adapter");
+      if (!isCreateSandbox(create))
+        throw new SluiceError(
+          "broken_adapter",
+          `the default export of destinations/${type}/sandbox.ts is not a function`,
+        );
+      return create;
     },
     mappingKinds: () => (kinds ??= loadMappings(folders.mappings, mappings)),
   };
@@ -158,6 +171,7 @@ const mappingShape: Shape = {
   compile: "function",
 };
 
+const isCreateSandbox = (value: unknown): value is CreateSandbox => typeof value === "function";
 const isDestinationAdapter = (value: unknown): value is DestinationAdapter =>
   lacks(value, destinationShape).length === 0;
 const isWarehouseAdapter = (value: unknown): value is WarehouseAdapter => lacks(value, warehouseShape).length === 0;

@@ -46,7 +46,15 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/queue/": ["src/operations/", "src/store/", "src/sync/ports.ts", "src/log.ts", ...words],
   "src/api/": ["src/operations/", "src/documents/", "src/destination.ts", "src/sync/ports.ts", "src/log.ts", ...words],
-  "src/cli/": ["src/operations/", "src/documents/", "src/destination.ts", "src/sync/ports.ts", "src/config.ts", "src/sandbox.ts", ...words],
+  "src/cli/": [
+    "src/operations/",
+    "src/documents/",
+    "src/destination.ts",
+    "src/sync/ports.ts",
+    "src/config.ts",
+    "src/sandbox.ts",
+    ...words,
+  ],
   "src/cli/sluice.js": ["src/main.ts"],
 };
 

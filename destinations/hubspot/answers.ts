@@ -80,10 +80,14 @@ function finder(sent: readonly Sent[]): Finder {
   };
   return {
     // A trace id that is not ours is no reason to believe the rest of that result.
-    byResult: (result) => (result.objectWriteTraceId === undefined ? byIdentity(result) : byTrace.get(result.objectWriteTraceId)),
+    byResult: (result) =>
+      result.objectWriteTraceId === undefined ? byIdentity(result) : byTrace.get(result.objectWriteTraceId),
     byError: ({ context }) => {
       const traces = context["objectWriteTraceId"] ?? [];
-      const found = traces.length > 0 ? traces.map((trace) => byTrace.get(trace)) : (context["ids"] ?? context["id"] ?? []).map((id) => byId.get(normal(id)));
+      const found =
+        traces.length > 0
+          ? traces.map((trace) => byTrace.get(trace))
+          : (context["ids"] ?? context["id"] ?? []).map((id) => byId.get(normal(id)));
       return found.filter((change) => change !== undefined);
     },
   };

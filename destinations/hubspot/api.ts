@@ -24,7 +24,12 @@ export interface HubSpotApi {
   read(method: "GET" | "POST" | "PUT", path: string, body?: unknown, signal?: AbortSignal): Promise<unknown>;
 }
 
-type ApiRequest = (options: { method: string; path: string; body?: unknown; signal?: AbortSignal | undefined }) => Promise<Response>;
+type ApiRequest = (options: {
+  method: string;
+  path: string;
+  body?: unknown;
+  signal?: AbortSignal | undefined;
+}) => Promise<Response>;
 
 export function openApi(config: HubSpotConfig, { fetch }: Context): HubSpotApi {
   const client = openClient(config, fetch);

@@ -33,7 +33,9 @@ export interface Reason {
 }
 
 /** `Property values were not valid: [{"isValid":false,"message":…,"error":"INVALID_OPTION","name":"industry"}]` */
-const invalidValues = z.array(z.object({ error: z.string().optional(), name: z.string().optional(), message: z.string().optional() }));
+const invalidValues = z.array(
+  z.object({ error: z.string().optional(), name: z.string().optional(), message: z.string().optional() }),
+);
 
 /** The reason in an error, with the property at fault where HubSpot names one. */
 export function reasonOf(error: HubSpotError): Reason {

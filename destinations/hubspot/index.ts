@@ -21,7 +21,10 @@ import { ensureList, findList, listMissing, parseSettings, writeMemberships } fr
 import { writeRecords } from "./records.ts";
 
 const connection = z.strictObject({
-  access_token: z.string().min(1).meta({ secret: true, description: "A private app's access token, or a service key." }),
+  access_token: z
+    .string()
+    .min(1)
+    .meta({ secret: true, description: "A private app's access token, or a service key." }),
   base_url: z.url().default("https://api.hubapi.com").meta({ description: "Another address, such as a sandbox's." }),
   api_version: z.enum(["2026-03", "2026-09"]).default("2026-09").meta({ description: "HubSpot's dated API version." }),
   tier: z
@@ -79,9 +82,13 @@ class HubSpotConnection implements Connection {
   }
 
   async check(signal?: AbortSignal): Promise<{ readonly account: string }> {
-    const details = accountSchema.parse(await this.#api.read("GET", `/account-info/${this.#api.version}/details`, undefined, signal));
+    const details = accountSchema.parse(
+      await this.#api.read("GET", `/account-info/${this.#api.version}/details`, undefined, signal),
+    );
     await this.#api.read("GET", `/crm/properties/${this.#api.version}/contacts`, undefined, signal);
-    return { account: `HubSpot account ${details.portalId ?? "(without a number)"}${details.accountType ? `, ${details.accountType}` : ""}` };
+    return {
+      account: `HubSpot account ${details.portalId ?? "(without a number)"}${details.accountType ? `, ${details.accountType}` : ""}`,
+    };
   }
 
   async objects(signal?: AbortSignal): Promise<readonly ObjectSummary[]> {
@@ -136,7 +143,9 @@ class HubSpotConnection implements Connection {
   async #writeMemberships(batch: Batch, signal?: AbortSignal): Promise<readonly Outcome[]> {
     const settings = parseSettings(batch.settings);
     const { typeId } = await this.#typeOf(settings.of, signal);
-    const listId = await once(this.#lists, `${settings.of} ${settings.list}`, () => ensureList(settings, typeId, this.#api, signal));
+    const listId = await once(this.#lists, `${settings.of} ${settings.list}`, () =>
+      ensureList(settings, typeId, this.#api, signal),
+    );
     return writeMemberships(batch, { api: this.#api, listId, objectTypeId: typeId, of: settings.of, signal });
   }
 
@@ -147,13 +156,21 @@ class HubSpotConnection implements Connection {
     const found = custom.find(({ name, typeId }) => name === object || typeId === object);
     if (found) return found;
     const names = [...Object.keys(standardObjects), ...custom.map(({ name }) => name), memberships].join(", ");
-    throw new DestinationError("refused", `HubSpot has no object "${object}". There are: ${names}.`, { code: "unknown_object", applied: "no" });
+    throw new DestinationError("refused", `HubSpot has no object "${object}". There are: ${names}.`, {
+      code: "unknown_object",
+      applied: "no",
+    });
   }
 
   /** Asked once a connection: a run sees one set of fields from its beginning to its end. */
   #fieldsOf(object: string, signal?: AbortSignal): Promise<readonly Field[]> {
     return once(this.#fields, object, async () => {
-      const answer = await this.#api.call("GET", `/crm/properties/${this.#api.version}/${encodeURIComponent(object)}`, undefined, signal);
+      const answer = await this.#api.call(
+        "GET",
+        `/crm/properties/${this.#api.version}/${encodeURIComponent(object)}`,
+        undefined,
+        signal,
+      );
       if (answer.status !== 200) throw refusalOf(answer);
       return toFields(propertiesSchema.parse(answer.body).results, object);
     });
@@ -162,7 +179,15 @@ class HubSpotConnection implements Connection {
   #custom(signal?: AbortSignal): Promise<readonly CustomObject[]> {
     this.#customObjects ??= this.#api
       .read("GET", `/crm-object-schemas/${this.#api.version}/schemas`, undefined, signal)
-      .then((answer) => schemasSchema.parse(answer).results.map(({ name, objectTypeId, labels }) => ({ name, typeId: objectTypeId, title: labels.plural ?? name })))
+      .then((answer) =>
+        schemasSchema
+          .parse(answer)
+          .results.map(({ name, objectTypeId, labels }) => ({
+            name,
+            typeId: objectTypeId,
+            title: labels.plural ?? name,
+          })),
+      )
       .catch((error: unknown) => {
         this.#customObjects = undefined;
         throw error;
@@ -179,7 +204,11 @@ const accountSchema = z.object({ portalId: z.number().optional(), accountType: z
 
 const schemasSchema = z.object({
   results: z.array(
-    z.object({ name: z.string(), objectTypeId: z.string(), labels: z.object({ plural: z.string().optional() }).default({}) }),
+    z.object({
+      name: z.string(),
+      objectTypeId: z.string(),
+      labels: z.object({ plural: z.string().optional() }).default({}),
+    }),
   ),
 });
 

@@ -19,14 +19,22 @@ export type MembershipSettings = z.infer<typeof membershipSettings>;
 export function parseSettings(settings: ObjectSettings): MembershipSettings {
   const parsed = membershipSettings.safeParse(settings);
   if (parsed.success) return parsed.data;
-  const words = parsed.error.issues.map(({ path, message }) => `to.settings${path.map((step) => `.${String(step)}`).join("")}: ${message}`).join("; ");
-  throw new DestinationError("refused", `list_memberships needs settings such as { list: "Churn risk", of: contacts }. ${words}`, {
-    code: "settings_invalid",
-    applied: "no",
-  });
+  const words = parsed.error.issues
+    .map(({ path, message }) => `to.settings${path.map((step) => `.${String(step)}`).join("")}: ${message}`)
+    .join("; ");
+  throw new DestinationError(
+    "refused",
+    `list_memberships needs settings such as { list: "Churn risk", of: contacts }. ${words}`,
+    {
+      code: "settings_invalid",
+      applied: "no",
+    },
+  );
 }
 
-const listSchema = z.object({ list: z.object({ listId: z.coerce.string(), name: z.string(), processingType: z.string() }) });
+const listSchema = z.object({
+  list: z.object({ listId: z.coerce.string(), name: z.string(), processingType: z.string() }),
+});
 
 /** The list's id, or undefined when there is none. A list that HubSpot fills by itself is refused. */
 export async function findList(
@@ -45,10 +53,14 @@ export async function findList(
     if (!parsed.success) throw unknownShape(answer.status);
     const { listId, name, processingType } = parsed.data.list;
     if (processingType !== "DYNAMIC") return listId;
-    throw new DestinationError("refused", `HubSpot fills the list "${name}" by itself (DYNAMIC), so no record can be put on it. Name a static list.`, {
-      code: "list_is_dynamic",
-      applied: "no",
-    });
+    throw new DestinationError(
+      "refused",
+      `HubSpot fills the list "${name}" by itself (DYNAMIC), so no record can be put on it. Name a static list.`,
+      {
+        code: "list_is_dynamic",
+        applied: "no",
+      },
+    );
   }
   return undefined;
 }
@@ -119,7 +131,13 @@ function replacedIds(changes: readonly Change[], ids: ReadonlyMap<number, string
 
 function notFound({ seq, match }: Change, of: string): Outcome {
   const [property, value] = Object.entries(match)[0] ?? [];
-  return { seq, kind: "rejected", code: "RECORD_NOT_FOUND", message: `There are no ${of} with ${property} ${JSON.stringify(value)}.`, field: property };
+  return {
+    seq,
+    kind: "rejected",
+    code: "RECORD_NOT_FOUND",
+    message: `There are no ${of} with ${property} ${JSON.stringify(value)}.`,
+    field: property,
+  };
 }
 
 type Membership = "member" | "not_member" | "missing";
@@ -131,10 +149,16 @@ const changedSchema = z.object({
 });
 
 /** What became of each record. Those that the answer leaves out, as HubSpot may for members already, are looked at. */
-async function change(add: readonly string[], remove: readonly string[], context: MembershipContext): Promise<ReadonlyMap<string, Membership>> {
+async function change(
+  add: readonly string[],
+  remove: readonly string[],
+  context: MembershipContext,
+): Promise<ReadonlyMap<string, Membership>> {
   const { api, listId, signal } = context;
   const body = { recordIdsToAdd: add, recordIdsToRemove: remove };
-  const parsed = changedSchema.safeParse(await api.read("PUT", `/crm/lists/${api.version}/${listId}/memberships/add-and-remove`, body, signal));
+  const parsed = changedSchema.safeParse(
+    await api.read("PUT", `/crm/lists/${api.version}/${listId}/memberships/add-and-remove`, body, signal),
+  );
   if (!parsed.success) throw unknownShape(200);
   const states = new Map<string, Membership>();
   for (const id of parsed.data.recordsIdsAdded) states.set(id, "member");
@@ -146,13 +170,20 @@ async function change(add: readonly string[], remove: readonly string[], context
 }
 
 const membershipsSchema = z.object({
-  results: z.array(z.object({ recordId: z.coerce.string(), recordListMemberships: z.array(z.object({ listId: z.coerce.string() })) })),
+  results: z.array(
+    z.object({ recordId: z.coerce.string(), recordListMemberships: z.array(z.object({ listId: z.coerce.string() })) }),
+  ),
 });
 
-async function lookAt(ids: readonly string[], { api, listId, objectTypeId, signal }: MembershipContext): Promise<ReadonlyMap<string, Membership>> {
+async function lookAt(
+  ids: readonly string[],
+  { api, listId, objectTypeId, signal }: MembershipContext,
+): Promise<ReadonlyMap<string, Membership>> {
   if (ids.length === 0) return new Map();
   const body = { inputs: ids.map((recordId) => ({ objectTypeId, recordId })) };
-  const parsed = membershipsSchema.safeParse(await api.read("POST", `/crm/lists/${api.version}/records/memberships/batch/read`, body, signal));
+  const parsed = membershipsSchema.safeParse(
+    await api.read("POST", `/crm/lists/${api.version}/records/memberships/batch/read`, body, signal),
+  );
   if (!parsed.success) throw unknownShape(200);
   return new Map(
     parsed.data.results.map(({ recordId, recordListMemberships }) => [
@@ -162,11 +193,21 @@ async function lookAt(ids: readonly string[], { api, listId, objectTypeId, signa
   );
 }
 
-function toOutcome(one: Change, id: string, states: ReadonlyMap<string, Membership>, removing: boolean, of: string): Outcome {
+function toOutcome(
+  one: Change,
+  id: string,
+  states: ReadonlyMap<string, Membership>,
+  removing: boolean,
+  of: string,
+): Outcome {
   const { seq } = one;
   const state = states.get(id);
   if (state === undefined) return { seq, kind: "in_doubt", message: "HubSpot's answer does not mention this record." };
   if (state === "missing") return removing ? { seq, kind: "accepted" } : notFound(one, of);
   if ((state === "member") !== removing) return { seq, kind: "accepted", destinationId: id };
-  return { seq, kind: "in_doubt", message: `HubSpot accepted the request, but the record is ${removing ? "still" : "not"} on the list.` };
+  return {
+    seq,
+    kind: "in_doubt",
+    message: `HubSpot accepted the request, but the record is ${removing ? "still" : "not"} on the list.`,
+  };
 }

@@ -26,7 +26,10 @@ export async function writeRecords(batch: Batch, context: RecordsContext): Promi
     case "clear":
       return clear(batch, context);
     default:
-      throw new DestinationError("refused", `HubSpot's ${batch.object} cannot be ${batch.operation}d.`, { code: "operation_unsupported", applied: "no" });
+      throw new DestinationError("refused", `HubSpot's ${batch.object} cannot be ${batch.operation}d.`, {
+        code: "operation_unsupported",
+        applied: "no",
+      });
   }
 }
 
@@ -50,10 +53,21 @@ function isNotFound(outcome: Outcome): boolean {
 }
 
 /** E-mail does not support partial upserts: a record that leaves a field out is looked up first. */
-async function upsertByMatch(batch: Batch, changes: readonly Change[], context: RecordsContext): Promise<readonly Outcome[]> {
+async function upsertByMatch(
+  batch: Batch,
+  changes: readonly Change[],
+  context: RecordsContext,
+): Promise<readonly Outcome[]> {
   const [property] = batch.match;
-  const partial = property === "email" && changes.some(({ record }) => batch.fields.some((field) => !(field in record)));
-  if (!partial) return send("upsert", batch, changes.map((change) => byMatch(change, batch)), context);
+  const partial =
+    property === "email" && changes.some(({ record }) => batch.fields.some((field) => !(field in record)));
+  if (!partial)
+    return send(
+      "upsert",
+      batch,
+      changes.map((change) => byMatch(change, batch)),
+      context,
+    );
   const ids = await lookUp(batch, changes, context);
   const present = changes.flatMap((change): Sent[] => {
     const id = ids.get(change.seq);
@@ -65,19 +79,32 @@ async function upsertByMatch(batch: Batch, changes: readonly Change[], context: 
 }
 
 async function update(batch: Batch, context: RecordsContext): Promise<readonly Outcome[]> {
-  return send("update", batch, batch.changes.map((change) => byMatch(change, batch)), context);
+  return send(
+    "update",
+    batch,
+    batch.changes.map((change) => byMatch(change, batch)),
+    context,
+  );
 }
 
 async function create(batch: Batch, changes: readonly Change[], context: RecordsContext): Promise<readonly Outcome[]> {
   if (changes.length === 0) return [];
   const sent = changes.map((change) => byMatch(change, batch));
-  const inputs = changes.map((change) => ({ objectWriteTraceId: traceId(change), properties: propertiesOf(change, context), associations: [] }));
+  const inputs = changes.map((change) => ({
+    objectWriteTraceId: traceId(change),
+    properties: propertiesOf(change, context),
+    associations: [],
+  }));
   return outcomesOf(sent, await context.api.call("POST", path(batch, "create", context), { inputs }, context.signal));
 }
 
 /** A record that is gone already has nothing to clear. */
 async function clear(batch: Batch, context: RecordsContext): Promise<readonly Outcome[]> {
-  const sent = batch.changes.map((change): Sent => (change.destinationId === undefined ? byMatch(change, batch) : { change, id: change.destinationId, idProperty: undefined }));
+  const sent = batch.changes.map((change): Sent =>
+    change.destinationId === undefined
+      ? byMatch(change, batch)
+      : { change, id: change.destinationId, idProperty: undefined },
+  );
   const outcomes = await send("update", batch, sent, context, ({ record }) => record);
   return outcomes.map((outcome) => (isNotFound(outcome) ? { seq: outcome.seq, kind: "accepted" } : outcome));
 }
@@ -137,14 +164,26 @@ export async function lookUp(
 ): Promise<ReadonlyMap<number, string>> {
   if (changes.length === 0) return new Map();
   const [property = ""] = match;
-  const values = new Map(changes.map((change) => [String(change.match[property] ?? "").trim().toLowerCase(), change.seq]));
+  const values = new Map(
+    changes.map((change) => [
+      String(change.match[property] ?? "")
+        .trim()
+        .toLowerCase(),
+      change.seq,
+    ]),
+  );
   const body = {
     idProperty: property,
     properties: property === "email" ? [property, "hs_additional_emails"] : [property],
     propertiesWithHistory: [],
     inputs: [...values.keys()].map((id) => ({ id })),
   };
-  const answer = await context.api.read("POST", `/crm/objects/${context.api.version}/${object}/batch/read`, body, context.signal);
+  const answer = await context.api.read(
+    "POST",
+    `/crm/objects/${context.api.version}/${object}/batch/read`,
+    body,
+    context.signal,
+  );
   const parsed = readSchema.safeParse(answer);
   if (!parsed.success) throw unknownShape(200);
   const ids = new Map<number, string>();

@@ -20,7 +20,9 @@ export function tellProblem(error: FastifyError, request: FastifyRequest, reply:
       code: codeOf(error),
       detail: known ? detailOf(error) : "Something went wrong that Sluice did not foresee. Its log says more.",
       ...(error instanceof SluiceError && error.hint ? { hint: error.hint } : {}),
-      ...(error instanceof ZodError ? { errors: error.issues.map(({ path, message }) => ({ pointer: `/${path.join("/")}`, detail: message })) } : {}),
+      ...(error instanceof ZodError
+        ? { errors: error.issues.map(({ path, message }) => ({ pointer: `/${path.join("/")}`, detail: message })) }
+        : {}),
     });
 }
 

@@ -25,15 +25,19 @@ export function createApi(operations: Operations, { readiness, logger }: ApiOpti
   });
   api.setErrorHandler(tellProblem);
   api.setNotFoundHandler((request, reply) =>
-    reply.code(404).type("application/problem+json").send({
-      type: "about:blank",
-      title: "Not found",
-      status: 404,
-      code: "route_not_found",
-      detail: `There is no ${request.method} ${request.url.split("?")[0]}.`,
-    }),
+    reply
+      .code(404)
+      .type("application/problem+json")
+      .send({
+        type: "about:blank",
+        title: "Not found",
+        status: 404,
+        code: "route_not_found",
+        detail: `There is no ${request.method} ${request.url.split("?")[0]}.`,
+      }),
   );
-  for (const routes of [syncRoutes, runRoutes, sourceRoutes, destinationRoutes, workspaceRoutes]) routes(api, operations);
+  for (const routes of [syncRoutes, runRoutes, sourceRoutes, destinationRoutes, workspaceRoutes])
+    routes(api, operations);
   healthRoutes(api, readiness);
   return api;
 }

@@ -17,11 +17,15 @@ export const applyCommand: AddCommand = (program, face) => {
       const global = command.optsWithGlobals<GlobalOptions>();
       const { documents } = await face.loadWorkspace(resolve(folder ?? global.dir));
       await using session = await face.openSession({ folder: global.dir, url: global.url });
-      const result = await session.operations.apply(listOf(documents), { prune: options.prune === true, dryRun: options.dryRun === true });
+      const result = await session.operations.apply(listOf(documents), {
+        prune: options.prune === true,
+        dryRun: options.dryRun === true,
+      });
       if (global.json) return writeJson(face.terminal, result);
       const { stdout } = face.terminal;
       const signs = { created: "green", replaced: "yellow", deleted: "red" } as const;
-      for (const { kind, name, change } of result.changes) writeLine(stdout, `${styled(stdout, signs[change], change.padEnd(8))}  ${kind} ${name}`);
+      for (const { kind, name, change } of result.changes)
+        writeLine(stdout, `${styled(stdout, signs[change], change.padEnd(8))}  ${kind} ${name}`);
       const made = result.dry_run ? "would change" : "changed";
       writeLine(stdout, `${plural(result.changes.length, "document")} ${made}, ${result.unchanged} unchanged.`);
     });

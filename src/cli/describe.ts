@@ -12,17 +12,34 @@ export const describeCommand: AddCommand = (program, face) => {
     .argument("[object]", "one of its objects")
     .option("--settings <json>", "the sync's `to.settings`, where the object needs any", parseSettings, {})
     .description("list a destination's objects, or one object's fields")
-    .action(async (destination: string, object: string | undefined, options: { settings: Record<string, unknown> }, command: Command) => {
-      const global = command.optsWithGlobals<GlobalOptions>();
-      await using session = await face.openSession({ folder: global.dir, url: global.url });
-      const view = await session.operations.describe(destination, object, options.settings);
-      if (global.json) return writeJson(face.terminal, view);
-      const { stdout } = face.terminal;
-      if ("objects" in view) return writeLine(stdout, table(["object", "title"], view.objects.map(({ name, title }) => [name, title])));
-      writeLine(stdout, `${view.object} (${view.title})`);
-      writeLine(stdout, `modes ${view.modes.join(", ")}; removed rows: ${[...view.removals, "ignore"].join(", ")}; batches of ${view.batch.records}`);
-      writeLine(stdout, table(["field", "type", "match", "write", "title", "options"], view.fields.map(fieldRow)));
-    });
+    .action(
+      async (
+        destination: string,
+        object: string | undefined,
+        options: { settings: Record<string, unknown> },
+        command: Command,
+      ) => {
+        const global = command.optsWithGlobals<GlobalOptions>();
+        await using session = await face.openSession({ folder: global.dir, url: global.url });
+        const view = await session.operations.describe(destination, object, options.settings);
+        if (global.json) return writeJson(face.terminal, view);
+        const { stdout } = face.terminal;
+        if ("objects" in view)
+          return writeLine(
+            stdout,
+            table(
+              ["object", "title"],
+              view.objects.map(({ name, title }) => [name, title]),
+            ),
+          );
+        writeLine(stdout, `${view.object} (${view.title})`);
+        writeLine(
+          stdout,
+          `modes ${view.modes.join(", ")}; removed rows: ${[...view.removals, "ignore"].join(", ")}; batches of ${view.batch.records}`,
+        );
+        writeLine(stdout, table(["field", "type", "match", "write", "title", "options"], view.fields.map(fieldRow)));
+      },
+    );
 };
 
 function fieldRow(field: Field): readonly string[] {

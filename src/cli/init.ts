@@ -17,12 +17,17 @@ export const initCommand: AddCommand = (program, face) => {
       await mkdir(target, { recursive: true });
       const taken = (await readdir(target)).filter((name) => Object.hasOwn(files, name));
       if (taken.length > 0) {
-        throw new UsageError("workspace_exists", `${target} already has ${taken.join(", ")}`, { hint: "Name another folder; nothing was written." });
+        throw new UsageError("workspace_exists", `${target} already has ${taken.join(", ")}`, {
+          hint: "Name another folder; nothing was written.",
+        });
       }
       for (const [name, text] of Object.entries(files)) await writeFile(join(target, name), text, { flag: "wx" });
       const { stdout } = face.terminal;
       writeLine(stdout, `Wrote ${Object.keys(files).join(", ")} to ${target}.`);
-      writeLine(stdout, 'Edit them, set the variables that they name, then: "sluice validate", "sluice check warehouse", "sluice plan hubspot-companies".');
+      writeLine(
+        stdout,
+        'Edit them, set the variables that they name, then: "sluice validate", "sluice check warehouse", "sluice plan hubspot-companies".',
+      );
     });
 };
 

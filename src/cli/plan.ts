@@ -39,7 +39,10 @@ export function tellPlan(plan: PlanView, { stdout }: Terminal): void {
   for (const reason of plan.gate?.reasons ?? []) {
     writeLine(stdout, `${styled(stdout, "yellow", "would be held")}: ${reason.message}`);
   }
-  writeLine(stdout, total === 0 ? "Nothing to send." : `Needs about ${plural(plan.batches, "request")}. Nothing was sent.`);
+  writeLine(
+    stdout,
+    total === 0 ? "Nothing to send." : `Needs about ${plural(plan.batches, "request")}. Nothing was sent.`,
+  );
 }
 
 const signs: Readonly<Record<string, readonly [string, Parameters<typeof styled>[1]]>> = {
@@ -55,6 +58,8 @@ function changeLine(change: PlannedChangeView, stdout: NodeJS.WriteStream): stri
     const where = change.problem.field ? `${change.problem.field}: ` : "";
     return `${head}  ${styled(stdout, "magenta", `${where}${brief(change.problem.message, 120)}`)}`;
   }
-  const fields = Object.entries(change.record ?? change.match).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  const fields = Object.entries({ ...change.match, ...change.record }).map(
+    ([name, value]) => `${name}=${JSON.stringify(value)}`,
+  );
   return `${head}  ${brief(fields.join(" "), 160)}`;
 }

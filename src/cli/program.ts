@@ -27,7 +27,11 @@ export async function runProgram(argv: readonly string[], face: Face): Promise<n
   const program = new Command("sluice")
     .description("Reverse ETL: modelled warehouse rows, diffed and delivered, with an outcome for every row.")
     .option("--dir <folder>", "the workspace: a folder of YAML documents", ".")
-    .option("--url <address>", "ask a running service instead of working in place (also SLUICE_URL)", face.environment["SLUICE_URL"])
+    .option(
+      "--url <address>",
+      "ask a running service instead of working in place (also SLUICE_URL)",
+      face.environment["SLUICE_URL"],
+    )
     .option("--json", "one JSON document on standard output")
     .configureOutput({
       writeOut: (text) => face.terminal.stdout.write(text),

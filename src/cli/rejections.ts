@@ -17,8 +17,15 @@ export const rejectionsCommand: AddCommand = (program, face) => {
       const page = await session.operations.rejections(run, options);
       if (global.json) return writeJson(face.terminal, page);
       const { stdout } = face.terminal;
-      if (page.data.length === 0) return writeLine(stdout, "None: every change of this run that was sent was accepted, or has no answer.");
-      const rows = page.data.map((one) => [brief(one.row_key, 40), one.kind, one.code, one.field ?? "", brief(one.message, 120)]);
+      if (page.data.length === 0)
+        return writeLine(stdout, "None: every change of this run that was sent was accepted, or has no answer.");
+      const rows = page.data.map((one) => [
+        brief(one.row_key, 40),
+        one.kind,
+        one.code,
+        one.field ?? "",
+        brief(one.message, 120),
+      ]);
       writeLine(stdout, table(["row", "kind", "code", "field", "message"], rows));
       if (page.next_cursor) writeLine(stdout, `… more: --cursor ${page.next_cursor}`);
     });

@@ -23,7 +23,9 @@ export function remoteOperations(url: string): Operations {
         throw error;
       }),
     describe: (destination, object, settings) =>
-      get(`/v1/destinations/${one(destination)}/objects${object === undefined ? "" : `/${one(object)}`}${query({ settings: JSON.stringify(settings) })}`),
+      get(
+        `/v1/destinations/${one(destination)}/objects${object === undefined ? "" : `/${one(object)}`}${query({ settings: JSON.stringify(settings) })}`,
+      ),
     plan: (sync, options) => post(`/v1/syncs/${one(sync)}/plan`, options),
     startRun: (sync, { kind, trigger }) => post(`/v1/syncs/${one(sync)}/runs`, { kind, trigger }),
     waitForRun: (id, options) => waitForEnd(id, { get, post }, options),
@@ -41,7 +43,11 @@ interface Calls {
   post(path: string): Promise<RunView>;
 }
 
-async function waitForEnd(id: string, { get, post }: Calls, options: Parameters<Operations["waitForRun"]>[1]): Promise<RunView> {
+async function waitForEnd(
+  id: string,
+  { get, post }: Calls,
+  options: Parameters<Operations["waitForRun"]>[1],
+): Promise<RunView> {
   let cancelled = false;
   for (;;) {
     const run = await get(`/v1/runs/${encodeURIComponent(id)}`);
@@ -73,7 +79,10 @@ async function send(url: string, method: string, path: string, body: unknown): P
 async function problemOf(response: Response, url: string): Promise<SluiceError> {
   const problem: unknown = await response.json().catch(() => null);
   const text = (name: string): string | undefined => {
-    const value = typeof problem === "object" && problem !== null && name in problem ? (problem as Record<string, unknown>)[name] : undefined;
+    const value =
+      typeof problem === "object" && problem !== null && name in problem
+        ? (problem as Record<string, unknown>)[name]
+        : undefined;
     return typeof value === "string" ? value : undefined;
   };
   const code = text("code") ?? "unexpected_answer";

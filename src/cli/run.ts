@@ -15,7 +15,10 @@ export const runCommand: AddCommand = (program, face, end) => {
     .action(async (sync: string, options: { full?: boolean }, command: Command) => {
       const global = command.optsWithGlobals<GlobalOptions>();
       await using session = await face.openSession({ folder: global.dir, url: global.url });
-      const started = await session.operations.startRun(sync, { kind: options.full ? "full" : "changes", trigger: "command" });
+      const started = await session.operations.startRun(sync, {
+        kind: options.full ? "full" : "changes",
+        trigger: "command",
+      });
       const run = await watch(session.operations, started.run, face.terminal);
       await tellRun(run, session.operations, face.terminal, global.json === true);
       end(exitCodeOf(run));
@@ -83,15 +86,22 @@ export function exitCodeOf(run: RunView): number {
 export async function tellRun(run: RunView, operations: Operations, terminal: Terminal, json: boolean): Promise<void> {
   if (json) return writeJson(terminal, run);
   const out = terminal.stdout;
-  writeLine(out, `${styled(out, colours[run.status] ?? "bold", run.status)}  ${run.sync}  ${styled(out, "dim", run.run)}`);
+  writeLine(
+    out,
+    `${styled(out, colours[run.status] ?? "bold", run.status)}  ${run.sync}  ${styled(out, "dim", run.run)}`,
+  );
   for (const line of countLines(run)) writeLine(out, `  ${line}`);
   if (run.failure) {
     writeLine(out, `  ${styled(out, "red", "why")}       ${run.failure.message}`);
     if (run.failure.hint) writeLine(out, `            ${run.failure.hint}`);
   }
-  for (const reason of run.gate?.reasons ?? []) writeLine(out, `  ${styled(out, "yellow", "held")}      ${reason.message}`);
+  for (const reason of run.gate?.reasons ?? [])
+    writeLine(out, `  ${styled(out, "yellow", "held")}      ${reason.message}`);
   if (run.status === "held") {
-    writeLine(out, `            Nothing was sent. "sluice release ${run.run}" sends it, "sluice cancel ${run.run}" drops it.`);
+    writeLine(
+      out,
+      `            Nothing was sent. "sluice release ${run.run}" sends it, "sluice cancel ${run.run}" drops it.`,
+    );
   }
   if (run.rejected + run.invalid > 0) await tellCauses(run, operations, terminal);
 }
@@ -114,7 +124,11 @@ function countLines(run: RunView): readonly string[] {
     lines.push(`planned   ${parts.join(", ")}  (${count(run.unchanged)} unchanged${waiting})`);
   }
   const already = run.already_there > 0 ? ` (${count(run.already_there)} were there already)` : "";
-  const outcomes = [`${count(run.accepted)} accepted${already}`, `${count(run.rejected)} rejected`, `${count(run.invalid)} invalid`];
+  const outcomes = [
+    `${count(run.accepted)} accepted${already}`,
+    `${count(run.rejected)} rejected`,
+    `${count(run.invalid)} invalid`,
+  ];
   const unsent = run.unsent > 0 ? ` (${count(run.unsent)} of them never sent)` : "";
   lines.push(`outcomes  ${outcomes.join(", ")}, ${count(run.in_doubt)} in doubt${unsent}`);
   lines.push(`took      ${duration(run.seconds)}, ${plural(run.requests, "request")}`);
@@ -125,8 +139,13 @@ async function tellCauses(run: RunView, operations: Operations, { stdout }: Term
   const { causes } = await operations.rejections(run.run, { limit: 1 });
   for (const cause of causes.slice(0, 8)) {
     const where = cause.field ? `${cause.code} (${cause.field})` : cause.code;
-    writeLine(stdout, `  ${styled(stdout, "yellow", String(cause.count).padStart(8))}  ${where}: ${brief(cause.message)}`);
+    writeLine(
+      stdout,
+      `  ${styled(stdout, "yellow", String(cause.count).padStart(8))}  ${where}: ${brief(cause.message)}`,
+    );
   }
-  writeLine(stdout, `            "sluice rejections ${run.run}" lists them. They are tried again with growing pauses, or once they change.`);
+  writeLine(
+    stdout,
+    `            "sluice rejections ${run.run}" lists them. They are tried again with growing pauses, or once they change.`,
+  );
 }
-

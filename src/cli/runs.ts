@@ -23,13 +23,34 @@ export const runsCommand: AddCommand = (program, face) => {
 
 /** Runs as a table. */
 export function runTable(runs: readonly RunView[]): string {
-  const header = ["run", "sync", "status", "started", "added", "changed", "removed", "accepted", "rejected", "invalid", "in doubt", "took"];
+  const header = [
+    "run",
+    "sync",
+    "status",
+    "started",
+    "added",
+    "changed",
+    "removed",
+    "accepted",
+    "rejected",
+    "invalid",
+    "in doubt",
+    "took",
+  ];
   return table(header, runs.map(row));
 }
 
 function row(run: RunView): readonly string[] {
   const planned = run.planned ?? { added: 0, changed: 0, removed: 0 };
-  const numbers = [planned.added, planned.changed, planned.removed, run.accepted, run.rejected, run.invalid, run.in_doubt];
+  const numbers = [
+    planned.added,
+    planned.changed,
+    planned.removed,
+    run.accepted,
+    run.rejected,
+    run.invalid,
+    run.in_doubt,
+  ];
   const started = (run.started_at ?? run.created_at).slice(0, 19).replace("T", " ");
   return [run.run, run.sync, run.status, started, ...numbers.map(count), duration(run.seconds)];
 }

@@ -17,7 +17,10 @@ export const sandboxCommand: AddCommand = (program, face) => {
       const seed: unknown = options.seed === undefined ? undefined : JSON.parse(await readFile(options.seed, "utf8"));
       const sandbox = await face.serveSandbox(type, { port: options.port, limits: options.limits, seed });
       writeLine(face.terminal.stderr, `The ${type} sandbox listens on ${sandbox.url}. Ctrl-C stops it.`);
-      writeLine(face.terminal.stderr, `What it holds: ${sandbox.url}/_sandbox/contents, what it was asked: ${sandbox.url}/_sandbox/requests`);
+      writeLine(
+        face.terminal.stderr,
+        `What it holds: ${sandbox.url}/_sandbox/contents, what it was asked: ${sandbox.url}/_sandbox/requests`,
+      );
       await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
       await sandbox.close();
     });

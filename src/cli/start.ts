@@ -18,7 +18,10 @@ export const startCommand: AddCommand = (program, face) => {
       const stop = (): void => stopping.abort();
       process.once("SIGINT", stop).once("SIGTERM", stop);
       const onListening = (url: string | null): void =>
-        writeLine(face.terminal.stderr, url ? `Sluice listens on ${url}. Ctrl-C stops it.` : "Sluice works. Ctrl-C stops it.");
+        writeLine(
+          face.terminal.stderr,
+          url ? `Sluice listens on ${url}. Ctrl-C stops it.` : "Sluice works. Ctrl-C stops it.",
+        );
       const { role, host, port } = options;
       await face.serve({ role, folder: resolve(global.dir), host, port, onListening }, stopping.signal);
     });

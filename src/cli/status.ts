@@ -14,13 +14,30 @@ export const statusCommand: AddCommand = (program, face) => {
       await using session = await face.openSession({ folder: global.dir, url: global.url });
       const syncs = await session.operations.status();
       if (global.json) return writeJson(face.terminal, syncs);
-      if (syncs.length === 0) return writeLine(face.terminal.stdout, 'No syncs here. "sluice init" makes a workspace to start from.');
-      writeLine(face.terminal.stdout, table(["sync", "from", "to", "schedule", "last run", "ended", "accepted", "not taken", "in doubt"], syncs.map(row)));
+      if (syncs.length === 0)
+        return writeLine(face.terminal.stdout, 'No syncs here. "sluice init" makes a workspace to start from.');
+      writeLine(
+        face.terminal.stdout,
+        table(
+          ["sync", "from", "to", "schedule", "last run", "ended", "accepted", "not taken", "in doubt"],
+          syncs.map(row),
+        ),
+      );
     });
 };
 
 function row({ sync, from, to, schedule, last_run: run }: StatusView): readonly string[] {
   if (run === null) return [sync, from, to, schedule ?? "–", "never", "", "", "", ""];
   const ended = run.ended_at?.slice(0, 19).replace("T", " ") ?? "";
-  return [sync, from, to, schedule ?? "–", run.status, ended, count(run.accepted), count(run.rejected + run.invalid), count(run.in_doubt)];
+  return [
+    sync,
+    from,
+    to,
+    schedule ?? "–",
+    run.status,
+    ended,
+    count(run.accepted),
+    count(run.rejected + run.invalid),
+    count(run.in_doubt),
+  ];
 }

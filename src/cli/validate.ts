@@ -18,8 +18,12 @@ export const validateCommand: AddCommand = (program, face) => {
       const documents = listOf(loaded.documents);
       for (const warning of loaded.warnings) writeLine(face.terminal.stderr, printProblem(warning));
       const kinds = Object.groupBy(documents, ({ kind }) => kind);
-      if (global.json) return writeJson(face.terminal, { ok: true, documents: documents.map(({ kind, name }) => ({ kind, name })) });
+      if (global.json)
+        return writeJson(face.terminal, { ok: true, documents: documents.map(({ kind, name }) => ({ kind, name })) });
       const parts = Object.entries(kinds).map(([kind, some]) => plural(some?.length ?? 0, kind));
-      writeLine(face.terminal.stdout, `${styled(face.terminal.stdout, "green", "ok")}  ${parts.join(", ") || "no documents"}`);
+      writeLine(
+        face.terminal.stdout,
+        `${styled(face.terminal.stdout, "green", "ok")}  ${parts.join(", ") || "no documents"}`,
+      );
     });
 };

@@ -9,9 +9,15 @@ export interface PaceOptions {
 }
 
 /** The same fetch, but a request waits, first come first served, until no window of any limit would be exceeded. */
-export function pace(fetch: Context["fetch"], limits: readonly RateLimit[], { share, clock }: PaceOptions): Context["fetch"] {
+export function pace(
+  fetch: Context["fetch"],
+  limits: readonly RateLimit[],
+  { share, clock }: PaceOptions,
+): Context["fetch"] {
   if (limits.length === 0) return fetch;
-  const windows = limits.map((limit) => new SlidingWindow({ ...limit, requests: Math.max(1, Math.floor(limit.requests * share)) }));
+  const windows = limits.map(
+    (limit) => new SlidingWindow({ ...limit, requests: Math.max(1, Math.floor(limit.requests * share)) }),
+  );
   let turn: Promise<unknown> = Promise.resolve();
   const enter = async (signal: AbortSignal | undefined): Promise<void> => {
     for (;;) {

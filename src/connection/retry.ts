@@ -21,7 +21,8 @@ export function retry(connection: Connection, options: RetryOptions): Connection
   return {
     check: (signal) => attempt(() => connection.check(signal), always, options, signal),
     objects: (signal) => attempt(() => connection.objects(signal), always, options, signal),
-    describe: (object, settings, signal) => attempt(() => connection.describe(object, settings, signal), always, options, signal),
+    describe: (object, settings, signal) =>
+      attempt(() => connection.describe(object, settings, signal), always, options, signal),
     write: (batch, signal) => attempt(() => connection.write(batch, signal), isRepeatable(batch), options, signal),
     ...(connection.close ? { close: () => connection.close?.() ?? Promise.resolve() } : {}),
   };

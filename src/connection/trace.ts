@@ -11,11 +11,20 @@ export interface Exchange {
 }
 
 /** The same fetch, but each request is told once it has ended, well or not. */
-export function traceFetch(fetch: Context["fetch"], clock: Clock, onExchange: (exchange: Exchange) => void): Context["fetch"] {
+export function traceFetch(
+  fetch: Context["fetch"],
+  clock: Clock,
+  onExchange: (exchange: Exchange) => void,
+): Context["fetch"] {
   return async (url, init) => {
     const from = clock.now().getTime();
     const tell = (status: number | null): void =>
-      onExchange({ method: init?.method ?? "GET", path: new URL(url).pathname, status, ms: clock.now().getTime() - from });
+      onExchange({
+        method: init?.method ?? "GET",
+        path: new URL(url).pathname,
+        status,
+        ms: clock.now().getTime() - from,
+      });
     try {
       const response = await fetch(url, init);
       tell(response.status);

@@ -17,9 +17,13 @@ export async function openWarehouse(source: SourceDocument, service: Service): P
   const adapter = await service.registry.loadWarehouse(source.type);
   const connection = resolveConnection(source, adapter.connection, service.environment);
   if (source.planner.in === "local") {
-    throw new UsageError("planner_not_available", `Source "${source.name}" wants its plan and state kept locally, which is not possible yet.`, {
-      hint: "Set planner: { in: warehouse }, and let the role write to that schema.",
-    });
+    throw new UsageError(
+      "planner_not_available",
+      `Source "${source.name}" wants its plan and state kept locally, which is not possible yet.`,
+      {
+        hint: "Set planner: { in: warehouse }, and let the role write to that schema.",
+      },
+    );
   }
   return adapter.connect(connection, { schema: source.planner.schema, workspace: service.folder });
 }

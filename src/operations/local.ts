@@ -99,7 +99,12 @@ async function check(name: string, service: Service): Promise<CheckView> {
     await using opened = new AsyncDisposableStack();
     const warehouse = opened.adopt(await openWarehouse(source, service), (one) => one.close());
     await warehouse.check();
-    return { name, kind: "source", ok: true, account: `${source.type}; models can be read, the planner schema can be written` };
+    return {
+      name,
+      kind: "source",
+      ok: true,
+      account: `${source.type}; models can be read, the planner schema can be written`,
+    };
   }
   const destination = destinations.get(name);
   if (!destination) {
@@ -119,17 +124,31 @@ async function describe(
 ): Promise<DescribeView> {
   const { destinations } = await storedDocuments(service);
   const destination = destinations.get(name);
-  if (!destination) throw new NotFoundError("not_found", `There is no destination "${name}"${nearest(name, destinations.keys())}`);
+  if (!destination)
+    throw new NotFoundError("not_found", `There is no destination "${name}"${nearest(name, destinations.keys())}`);
   await using open = await openDestination(destination, service);
   if (object === undefined) return { objects: await open.connection.objects() };
   const { name: found, title, modes, removals, batch, fields } = await open.connection.describe(object, settings);
   return { object: found, title, modes, removals, batch, fields };
 }
 
-async function rejections(runId: string, filter: { limit: number; cursor?: string | undefined }, { store }: Service): Promise<RejectionsView> {
+async function rejections(
+  runId: string,
+  filter: { limit: number; cursor?: string | undefined },
+  { store }: Service,
+): Promise<RejectionsView> {
   await store.runs.get(runId);
-  const [{ data, nextCursor }, causes] = await Promise.all([store.rejections.list(runId, filter), store.rejections.causes(runId)]);
-  const shown = data.map(({ rowKey, kind, code, message, field = null }) => ({ row_key: rowKey, kind, code, message, field }));
+  const [{ data, nextCursor }, causes] = await Promise.all([
+    store.rejections.list(runId, filter),
+    store.rejections.causes(runId),
+  ]);
+  const shown = data.map(({ rowKey, kind, code, message, field = null }) => ({
+    row_key: rowKey,
+    kind,
+    code,
+    message,
+    field,
+  }));
   return { data: shown, next_cursor: nextCursor, causes };
 }
 

@@ -36,7 +36,11 @@ export interface Page<Item> {
 }
 
 export interface ApplyView {
-  readonly changes: readonly { readonly kind: string; readonly name: string; readonly change: "created" | "replaced" | "deleted" }[];
+  readonly changes: readonly {
+    readonly kind: string;
+    readonly name: string;
+    readonly change: "created" | "replaced" | "deleted";
+  }[];
   readonly unchanged: number;
   readonly dry_run: boolean;
 }
@@ -105,7 +109,12 @@ export interface RejectionView {
 
 export interface RejectionsView extends Page<RejectionView> {
   /** How many there are of each cause, most first. */
-  readonly causes: readonly { readonly code: string; readonly field: string | null; readonly count: number; readonly message: string }[];
+  readonly causes: readonly {
+    readonly code: string;
+    readonly field: string | null;
+    readonly count: number;
+    readonly message: string;
+  }[];
 }
 
 export interface PlanView {

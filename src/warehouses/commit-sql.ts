@@ -1,0 +1,80 @@
+/** The statements that move a run's outcomes into state, all in one transaction. */
+import type { BackOff, RunRef } from "../warehouse.ts";
+import type { Dialect } from "./dialect.ts";
+import type { PlannerTables } from "./names.ts";
+
+export interface CommitTerms {
+  readonly tables: PlannerTables;
+  readonly run: RunRef;
+  readonly now: Date;
+  readonly backOff: BackOff;
+  readonly dialect: Dialect;
+}
+
+/** What a commit does after the run is marked as committed, in order. */
+export function commitStatements(terms: CommitTerms): readonly string[] {
+  return [mergeState(terms), mergeFailed(terms), cleanFailed(terms)];
+}
+
+/**
+ * An accepted change is what the destination now holds. A change in doubt has no fingerprint, so whatever the model
+ * says next, it differs and is sent again: also when the value has gone back to what state knew before.
+ */
+function mergeState(terms: CommitTerms): string {
+  const { tables, run, dialect } = terms;
+  const id = dialect.literal(run.id);
+  return `merge into ${tables.state} as s
+using (
+${settled(terms)}
+where p.kind in ('added', 'changed', 'removed') and o.kind in ('accepted', 'in_doubt')
+) as x on s.row_key = x.row_key
+when matched and x.outcome = 'accepted' and x.kind = 'removed' then delete
+when matched and x.outcome = 'accepted' then update set fingerprint = x.fingerprint, record_hash = x.record_hash,
+  destination_id = coalesce(x.destination_id, s.destination_id), match_cells = x.match_cells, run_id = ${id}
+when matched then update set fingerprint = null, record_hash = null, run_id = ${id}
+when not matched and x.kind <> 'removed' then
+  insert (row_key, fingerprint, record_hash, destination_id, match_cells, run_id)
+  values (x.row_key, case when x.outcome = 'accepted' then x.fingerprint end,
+    case when x.outcome = 'accepted' then x.record_hash end, x.destination_id, x.match_cells, ${id})`;
+}
+
+/** Copies of a row with one key and one fingerprint share one entry. */
+function mergeFailed(terms: CommitTerms): string {
+  const { tables, run, now, backOff, dialect } = terms;
+  const wait = (attempts: string): string =>
+    `${now.getTime()} + cast(least(${backOff.maxMs}, ${backOff.firstMs} * power(2, least(${attempts}, 40))) as bigint)`;
+  return `merge into ${tables.failed} as f
+using (
+select row_key, fingerprint, kind, max(code) as code, max(message) as message
+from (
+${settled(terms)}
+where o.kind in ('rejected', 'invalid')
+) as refused group by row_key, fingerprint, kind
+) as x on f.row_key = x.row_key and f.kind = x.kind and f.fingerprint is not distinct from x.fingerprint
+when matched then update set attempts = f.attempts + 1, next_at = ${wait("f.attempts")}, code = x.code,
+  message = x.message, run_id = ${dialect.literal(run.id)}
+when not matched then insert (row_key, fingerprint, kind, attempts, next_at, code, message, run_id)
+  values (x.row_key, x.fingerprint, x.kind, 1, ${wait("0")}, x.code, x.message, ${dialect.literal(run.id)})`;
+}
+
+/** Keeps what waits, what was refused now, and what was planned but not sent. All else is settled or gone. */
+function cleanFailed(terms: CommitTerms): string {
+  return `delete from ${terms.tables.failed} as f where not exists (
+select 1 from (
+${settled(terms, "left join")}
+where p.seq > 0 and (o.kind is null or o.kind in ('rejected', 'invalid'))
+) as x where f.row_key = x.row_key and f.kind = x.kind and f.fingerprint is not distinct from x.fingerprint
+)`;
+}
+
+/** The plan's rows with their outcomes. Of several outcomes of one change the last one under the highest fence counts. */
+function settled({ tables, run, dialect }: CommitTerms, join: "join" | "left join" = "join"): string {
+  return `select p.row_key, p.kind, p.fingerprint, p.match_cells,
+  o.kind as outcome, o.record_hash, o.destination_id, o.code, o.message
+from ${tables.plan} as p ${join} (
+  select * from (
+    select t.*, row_number() over (partition by seq order by fence desc, part desc) as latest
+    from ${tables.outcomes} as t where run_id = ${dialect.literal(run.id)}
+  ) as ranked where latest = 1
+) as o on o.seq = p.seq and p.waiting = 0`;
+}

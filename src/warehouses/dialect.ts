@@ -1,0 +1,78 @@
+/**
+ * What differs between SQL warehouses: how a few things are spelled, and how statements are run. The planner's
+ * statements are written once, with a small set of constructs that all of them have: common table expressions, joins,
+ * `group by`, `row_number`, MERGE, `create table … as`, `is distinct from`.
+ */
+import type { Column } from "../warehouse.ts";
+
+/** How a warehouse spells what the planner needs. All expressions are given and returned as SQL. */
+export interface Dialect {
+  /** What a name without quotes stands for. */
+  fold(name: string): string;
+  /** The same for two column names that the warehouse cannot tell apart. */
+  columnIdentity(name: string): string;
+  literal(text: string): string;
+  /** The type of text columns whose order and equality go by bytes. */
+  readonly text: string;
+  /** Makes the order of a text expression go by bytes. */
+  bytewise(text: string): string;
+  /** The type of what `fingerprint` returns. */
+  readonly fingerprintType: string;
+  /** After `as`, makes a common table expression run once, however often it is read. */
+  readonly materialized: string;
+  /** A column's value as canonical text (see `Cell`), or null. */
+  cell(column: Column, value: string): string;
+  /** The text that goes into the fingerprint: the cell, unless that could differ for the same value. */
+  stableCell(column: Column, value: string): string;
+  /** A hash of texts and nulls, different for different lists. */
+  fingerprint(texts: readonly string[]): string;
+  /** A text as a JSON string; null stays null. */
+  json(text: string): string;
+  /** Statements that prepare a finished plan for being read by seq. */
+  indexPlan(plan: string): readonly string[];
+  /** A query with one row if the schema exists, as its last name and the names before it. */
+  findSchema(schema: readonly string[]): string;
+  /** A query for the names of the tables in a schema. */
+  findTables(schema: readonly string[]): string;
+  /** What the owner of the warehouse has to run so that the planner can work. */
+  grants(schema: string): string;
+}
+
+/** One result row: every value as text, or null. */
+export type Row = readonly (string | null)[];
+
+/** A session with the warehouse. Errors are WarehouseErrors. */
+export interface Session {
+  query(sql: string): Promise<readonly Row[]>;
+  /** Returns the number of rows that it changed. */
+  execute(sql: string): Promise<number>;
+  /** Adds rows to a table, in bulk. */
+  append(table: string, columns: readonly AppendColumn[], rows: readonly Row[]): Promise<void>;
+  /** The columns of a query, in order, without running it. */
+  describe(sql: string): Promise<readonly Column[]>;
+}
+
+export interface AppendColumn {
+  readonly name: string;
+  readonly type: "text" | "bigint";
+}
+
+/** How statements reach one warehouse. */
+export interface Database {
+  readonly dialect: Dialect;
+  /** Works in a session of its own. */
+  session<T>(work: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T>;
+  /** Works in one transaction, which is committed when the work resolves and rolled back when it throws. */
+  transaction<T>(work: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T>;
+  /** Streams a result with bounded memory. */
+  stream(sql: string): AsyncIterable<readonly Row[]>;
+  /** Keeps the warehouse open until the returned function is called. */
+  hold(): () => void;
+  close(): Promise<void>;
+}
+
+export interface SessionOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Refuse every write, where the warehouse can. */
+  readonly readOnly?: boolean;
+}

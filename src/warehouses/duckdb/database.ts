@@ -1,0 +1,209 @@
+/**
+ * A DuckDB file. One process at a time can have it open, so it is opened on first use and closed again as soon as
+ * nothing has used it for a moment: dbt can build its models between runs.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import { messageOf, WarehouseError } from "../../errors.ts";
+import type { Column } from "../../warehouse.ts";
+import type { AppendColumn, Database, Row, Session, SessionOptions } from "../dialect.ts";
+import { parseName } from "../names.ts";
+import { duckdbDialect, duckdbType } from "./dialect.ts";
+import { lockedError, warehouseError } from "./errors.ts";
+
+export interface DuckdbOptions {
+  readonly path: string;
+  readonly memoryLimit: string;
+  readonly threads: number | undefined;
+  /** How long to wait for another process to close the file. */
+  readonly lockWaitMs: number;
+}
+
+const idleMs = 250;
+
+export class DuckdbDatabase implements Database {
+  readonly dialect = duckdbDialect;
+  readonly #options: DuckdbOptions;
+  #instance: Promise<DuckDBInstance> | undefined;
+  #users = 0;
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(options: DuckdbOptions) {
+    this.#options = options;
+  }
+
+  async session<T>(work: (session: Session) => Promise<T>, { signal }: SessionOptions = {}): Promise<T> {
+    signal?.throwIfAborted();
+    const release = this.hold();
+    try {
+      const connection = await this.#connect();
+      const interrupt = (): void => connection.interrupt();
+      signal?.addEventListener("abort", interrupt);
+      try {
+        return await work(new DuckdbSession(connection));
+      } catch (error) {
+        signal?.throwIfAborted();
+        throw error;
+      } finally {
+        signal?.removeEventListener("abort", interrupt);
+        connection.closeSync();
+      }
+    } finally {
+      release();
+    }
+  }
+
+  async transaction<T>(work: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T> {
+    return await this.session(async (session) => {
+      await session.execute("begin transaction");
+      try {
+        const result = await work(session);
+        await session.execute("commit");
+        return result;
+      } catch (error) {
+        // Fails when DuckDB has ended the transaction itself; the first error is the one to tell.
+        await session.execute("rollback").catch(() => undefined);
+        throw error;
+      }
+    }, options);
+  }
+
+  async *stream(sql: string): AsyncIterable<readonly Row[]> {
+    const release = this.hold();
+    try {
+      const connection = await this.#connect();
+      try {
+        const result = await connection.stream(sql);
+        for await (const rows of result.yieldRows()) yield rows.map(asTexts);
+      } catch (error) {
+        throw warehouseError(error);
+      } finally {
+        connection.closeSync();
+      }
+    } finally {
+      release();
+    }
+  }
+
+  hold(): () => void {
+    this.#users += 1;
+    clearTimeout(this.#idle);
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#users -= 1;
+      if (this.#users === 0 && !this.#isInMemory()) this.#idle = setTimeout(() => void this.#shut(), idleMs).unref();
+    };
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#idle);
+    await this.#shut();
+  }
+
+  #isInMemory(): boolean {
+    return this.#options.path === ":memory:";
+  }
+
+  async #shut(): Promise<void> {
+    const instance = this.#instance;
+    this.#instance = undefined;
+    // An instance that could not be opened has told its users already.
+    (await instance?.catch(() => undefined))?.closeSync();
+  }
+
+  async #connect(): Promise<DuckDBConnection> {
+    this.#instance ??= this.#open();
+    const opening = this.#instance;
+    try {
+      const connection = await (await opening).connect();
+      await connection.run("set TimeZone = 'UTC'");
+      return connection;
+    } catch (error) {
+      if (this.#instance === opening) this.#instance = undefined;
+      throw warehouseError(error);
+    }
+  }
+
+  async #open(): Promise<DuckDBInstance> {
+    const { path, memoryLimit, threads, lockWaitMs } = this.#options;
+    const settings: Record<string, string> = { memory_limit: memoryLimit };
+    if (threads !== undefined) settings["threads"] = String(threads);
+    if (this.#isInMemory()) return await DuckDBInstance.create(path, settings);
+    settings["temp_directory"] = `${path}.tmp`;
+    for (const deadline = Date.now() + lockWaitMs; ; await sleep(100)) {
+      try {
+        return await DuckDBInstance.fromCache(path, settings);
+      } catch (error) {
+        if (!/could not set lock/i.test(messageOf(error))) throw error;
+        if (Date.now() >= deadline) throw lockedError(path, error);
+      }
+    }
+  }
+}
+
+class DuckdbSession implements Session {
+  readonly #connection: DuckDBConnection;
+
+  constructor(connection: DuckDBConnection) {
+    this.#connection = connection;
+  }
+
+  async query(sql: string): Promise<readonly Row[]> {
+    return await told(async () => {
+      const result = await this.#connection.runAndReadAll(sql);
+      return result.getRows().map(asTexts);
+    });
+  }
+
+  async execute(sql: string): Promise<number> {
+    return await told(async () => (await this.#connection.run(sql)).rowsChanged);
+  }
+
+  async append(table: string, columns: readonly AppendColumn[], rows: readonly Row[]): Promise<void> {
+    const [name = "", schema, catalog] = parseName(table, (part) => part).toReversed();
+    await told(async () => {
+      const appender = await this.#connection.createAppender(name, schema, catalog);
+      for (const row of rows) {
+        columns.forEach(({ type }, index) => {
+          const value = row[index];
+          if (value == null) appender.appendNull();
+          else if (type === "bigint") appender.appendBigInt(BigInt(value));
+          else appender.appendVarchar(value);
+        });
+        appender.endRow();
+      }
+      appender.closeSync();
+    });
+  }
+
+  async describe(sql: string): Promise<readonly Column[]> {
+    return await told(async () => {
+      const statements = await this.#connection.extractStatements(sql);
+      if (statements.count !== 1) {
+        throw new WarehouseError("not_one_statement", `The SQL is ${statements.count} statements.`, {
+          hint: "Write one SELECT statement.",
+        });
+      }
+      const statement = await statements.prepare(0);
+      return Array.from({ length: statement.columnCount }, (_, index) => {
+        const type = statement.columnType(index);
+        const native = type.alias ?? type.toString();
+        return { name: statement.columnName(index), type: duckdbType(native), native };
+      });
+    });
+  }
+}
+
+async function told<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw warehouseError(error);
+  }
+}
+
+function asTexts(row: readonly DuckDBValue[]): Row {
+  return row.map((value) => (value === null ? null : String(value)));
+}

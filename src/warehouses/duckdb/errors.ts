@@ -1,0 +1,47 @@
+/** What DuckDB says, told in terms of the source. */
+import { messageOf, WarehouseError } from "../../errors.ts";
+
+/** Keeps DuckDB's words and adds a code and what to do. */
+export function warehouseError(error: unknown): WarehouseError {
+  if (error instanceof WarehouseError) return error;
+  const words = messageOf(error);
+  const known = kinds.find(({ says }) => says.test(words));
+  if (known === undefined) return new WarehouseError("sql_error", `DuckDB says: ${words}`, { cause: error });
+  return new WarehouseError(known.code, `DuckDB says: ${words}`, { hint: known.hint, cause: error });
+}
+
+/** Another process has the file open. DuckDB says which. */
+export function lockedError(path: string, error: unknown): WarehouseError {
+  const holder = /held in (.+? \(PID \d+\))/.exec(messageOf(error))?.[1] ?? "another process";
+  return new WarehouseError(
+    "database_locked",
+    `${path} is open in ${holder}; only one process at a time can have it open.`,
+    {
+      hint: "Close it there, then try again.",
+      cause: error,
+    },
+  );
+}
+
+const kinds = [
+  {
+    says: /^Catalog Error: (Table|View|Schema|Catalog)[^]*does not exist|^Binder Error: Catalog "[^"]*" does not exist/,
+    code: "table_not_found",
+    hint: "Check the name of the table, and that the path leads to the right database file.",
+  },
+  {
+    says: /^Binder Error: Referenced column/,
+    code: "column_not_found",
+    hint: "Check the names of columns in the SQL, the key and the filter.",
+  },
+  {
+    says: /^Out of Memory Error/,
+    code: "out_of_memory",
+    hint: "Raise memory_limit in the source's connection.",
+  },
+  {
+    says: /^IO Error: Cannot open (database|file)|^IO Error: [^]*(No such file|Permission denied|not a valid DuckDB)/,
+    code: "database_unreadable",
+    hint: "Check the path of the database file and the rights of the process.",
+  },
+];

@@ -1,0 +1,61 @@
+/** The planner's own tables: made when they are missing and the role may. */
+import { WarehouseError } from "../errors.ts";
+import type { Database, Dialect, Session } from "./dialect.ts";
+import { type PlannerTables, quote } from "./names.ts";
+
+/** Makes the schema and the tables of a sync that are missing. Fails with `planner_not_writable`, naming the grants. */
+export async function makePlannerTables(
+  database: Database,
+  schema: readonly string[],
+  tables: Partial<PlannerTables>,
+): Promise<void> {
+  const { dialect } = database;
+  const missing = await database.session((session) => findMissing(session, schema, tables, dialect));
+  for (const statement of missing) {
+    try {
+      await database.session((session) => session.execute(statement));
+    } catch (error) {
+      // Another worker may have made it in between: `if not exists` is not atomic in every warehouse.
+      const left = await database.session((session) => findMissing(session, schema, tables, dialect));
+      if (left.includes(statement)) throw notWritable(schema, dialect, error);
+    }
+  }
+}
+
+async function findMissing(
+  session: Session,
+  schema: readonly string[],
+  tables: Partial<PlannerTables>,
+  dialect: Dialect,
+): Promise<readonly string[]> {
+  const definitions = Object.entries(tableColumns(dialect)).flatMap(([name, columns]) => {
+    const table = tables[name as keyof PlannerTables];
+    return table === undefined ? [] : [{ table, columns }];
+  });
+  const creations = definitions.map(({ table, columns }) => `create table if not exists ${table} (${columns})`);
+  if ((await session.query(dialect.findSchema(schema))).length === 0) {
+    return [`create schema if not exists ${schema.map(quote).join(".")}`, ...creations];
+  }
+  const known = new Set((await session.query(dialect.findTables(schema))).map(([table = ""]) => table));
+  const isMissing = (table: string): boolean => ![...known].some((name) => table.endsWith(`.${quote(name ?? "")}`));
+  return creations.filter((_, index) => isMissing(definitions[index]?.table ?? ""));
+}
+
+function tableColumns(dialect: Dialect): Record<Exclude<keyof PlannerTables, "plan" | "preview">, string> {
+  const { text, fingerprintType: fingerprint } = dialect;
+  return {
+    runs: `sync ${text} not null, run_id ${text} not null, fence bigint not null, status ${text} not null, planned_at bigint not null`,
+    state: `row_key ${text} not null, fingerprint ${fingerprint}, record_hash ${text}, destination_id ${text}, match_cells ${text} not null, run_id ${text} not null`,
+    failed: `row_key ${text} not null, fingerprint ${fingerprint}, kind ${text} not null, attempts bigint not null, next_at bigint not null, code ${text}, message ${text}, run_id ${text} not null`,
+    outcomes: `run_id ${text} not null, fence bigint not null, part bigint not null, seq bigint not null, kind ${text} not null, record_hash ${text}, destination_id ${text}, code ${text}, message ${text}`,
+  };
+}
+
+function notWritable(schema: readonly string[], dialect: Dialect, cause: unknown): WarehouseError {
+  const name = schema.map(quote).join(".");
+  const words = cause instanceof Error ? cause.message : String(cause);
+  return new WarehouseError("planner_not_writable", `The planner schema ${name} cannot be written: ${words}`, {
+    hint: `Let the owner run: ${dialect.grants(name)}`,
+    cause,
+  });
+}

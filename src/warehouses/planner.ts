@@ -1,0 +1,276 @@
+/** The protocol of plan and commit for every warehouse that speaks SQL. See `Planner` for its promises. */
+import { WarehouseError } from "../errors.ts";
+import type {
+  BackOff,
+  Column,
+  ModelQuery,
+  OutcomeRow,
+  PlanCounts,
+  PlannedChange,
+  Planner,
+  PlanRequest,
+  ReadOptions,
+  RunRef,
+  StateRow,
+} from "../warehouse.ts";
+import { commitStatements } from "./commit-sql.ts";
+import type { AppendColumn, Database, Row, Session } from "./dialect.ts";
+import { type PlannerTables, plannerTables } from "./names.ts";
+import { countPlan, parseCells, parseChange, planColumns } from "./plan-rows.ts";
+import { planStatement } from "./plan-sql.ts";
+import { makePlannerTables } from "./planner-schema.ts";
+
+export interface SqlPlannerOptions {
+  readonly database: Database;
+  /** The planner schema, as its parts. */
+  readonly schema: readonly string[];
+  readonly sync: string;
+  /** The columns of a whole model. */
+  readonly describe: (model: ModelQuery, signal?: AbortSignal) => Promise<readonly Column[]>;
+}
+
+/** Plan and state of one sync as SQL. */
+export class SqlPlanner implements Planner {
+  readonly #database: Database;
+  readonly #schema: readonly string[];
+  readonly #tables: PlannerTables;
+  readonly #sync: string;
+  readonly #describe: SqlPlannerOptions["describe"];
+  #ready: Promise<void> | undefined;
+
+  constructor({ database, schema, sync, describe }: SqlPlannerOptions) {
+    this.#database = database;
+    this.#schema = schema;
+    this.#tables = plannerTables(schema, sync);
+    this.#sync = database.dialect.literal(sync);
+    this.#describe = describe;
+  }
+
+  async plan(request: PlanRequest, signal?: AbortSignal): Promise<PlanCounts> {
+    await this.#prepare();
+    const columns = await this.#describe(request.model, signal);
+    const { dialect } = this.#database;
+    const target = request.dryRun === true ? this.#tables.preview : this.#tables.plan;
+    return await this.#database.transaction(
+      async (session) => {
+        if (request.dryRun !== true) await this.#requireNoOtherRun(session, request.run);
+        await session.execute(`drop table if exists ${target}`);
+        await session.execute(planStatement(target, this.#tables, request, columns, dialect));
+        for (const statement of dialect.indexPlan(target)) await session.execute(statement);
+        if (request.dryRun !== true) await this.#open(session, request);
+        return await countPlan(session, target);
+      },
+      { signal },
+    );
+  }
+
+  async *read(
+    run: RunRef,
+    { columns, pageRows, afterSeq = 0, limit = Infinity, dryRun = false }: ReadOptions,
+    signal?: AbortSignal,
+  ): AsyncIterable<readonly PlannedChange[]> {
+    const table = dryRun ? this.#tables.preview : this.#tables.plan;
+    const release = this.#database.hold();
+    try {
+      const last = Math.min(await this.#lastSeq(table, run), afterSeq + limit);
+      for (let after = afterSeq; after < last; after += pageRows) {
+        signal?.throwIfAborted();
+        const until = Math.min(after + pageRows, last);
+        const page = `select ${planColumns(columns.length)} from ${table}
+          where seq > ${after} and seq <= ${until} order by seq`;
+        const rows = await this.#database.session((session) => session.query(page), { signal });
+        yield rows.map((row) => parseChange(row, columns));
+      }
+    } finally {
+      release();
+    }
+  }
+
+  async record(run: RunRef, outcomes: readonly OutcomeRow[]): Promise<void> {
+    if (outcomes.length === 0) return;
+    await this.#prepare();
+    await this.#database.transaction(async (session) => {
+      // Of a run that is closed or was taken over nothing more is to be known. The commit says which of the two it is.
+      const open = await session.query(
+        `select 1 from ${this.#tables.runs} where ${this.#isOpen(run)} and fence = ${fenceOf(run)}`,
+      );
+      if (open.length === 0) return;
+      const part = await scalar(session, `select coalesce(max(part), 0) + 1 from ${this.#tables.outcomes}`);
+      const rows = lastBySeq(outcomes).map((outcome) => outcomeRow(run, part, outcome));
+      await session.append(this.#tables.outcomes, outcomeColumns, rows);
+    });
+  }
+
+  async commit(
+    run: RunRef,
+    options: { now: Date; backOff: BackOff },
+  ): Promise<"committed" | "already_done" | "fenced"> {
+    await this.#prepare();
+    const { runs } = this.#tables;
+    const terms = { tables: this.#tables, run, dialect: this.#database.dialect, ...options };
+    return await this.#database.transaction(async (session) => {
+      const flip = `update ${runs} set status = 'committed' where ${this.#isOpen(run)} and fence = ${fenceOf(run)}`;
+      if ((await session.execute(flip)) === 0) {
+        const done = await session.query(`select 1 from ${runs} where ${this.#isRun(run)} and status = 'committed'`);
+        return done.length > 0 ? "already_done" : "fenced";
+      }
+      await this.#requirePlan(session, this.#tables.plan, run);
+      for (const statement of commitStatements(terms)) await session.execute(statement);
+      await this.#clear(session);
+      return "committed";
+    });
+  }
+
+  async openRuns(): Promise<readonly RunRef[]> {
+    await this.#prepare();
+    const open = `select run_id, fence from ${this.#tables.runs}
+      where sync = ${this.#sync} and status = 'open' order by planned_at, run_id`;
+    const rows = await this.#database.session((session) => session.query(open));
+    return rows.map(([id, fence]) => ({ id: id ?? "", fence: Number(fence) }));
+  }
+
+  async takeOver(run: RunRef): Promise<boolean> {
+    await this.#prepare();
+    const raise = `update ${this.#tables.runs} set fence = ${fenceOf(run)} where ${this.#isOpen(run)} and fence < ${fenceOf(run)}`;
+    return (await this.#database.session((session) => session.execute(raise))) > 0;
+  }
+
+  async discard(run: RunRef): Promise<void> {
+    await this.#prepare();
+    const close = `update ${this.#tables.runs} set status = 'discarded' where ${this.#isOpen(run)} and fence <= ${fenceOf(run)}`;
+    await this.#database.transaction(async (session) => {
+      if ((await session.execute(close)) > 0) await this.#clear(session);
+    });
+  }
+
+  async *state(): AsyncIterable<readonly StateRow[]> {
+    await this.#prepare();
+    const release = this.#database.hold();
+    const query = `select row_key, case when fingerprint is null then 1 else 0 end, record_hash, destination_id, match_cells, run_id
+      from ${this.#tables.state} order by row_key`;
+    try {
+      for await (const rows of this.#database.stream(query)) {
+        yield rows.map(parseState);
+      }
+    } finally {
+      release();
+    }
+  }
+
+  async drop(): Promise<void> {
+    await this.#prepare();
+    const { runs, ...own } = this.#tables;
+    await this.#database.transaction(async (session) => {
+      for (const table of Object.values(own)) await session.execute(`drop table if exists ${table}`);
+      await session.execute(`delete from ${runs} where sync = ${this.#sync}`);
+    });
+    this.#ready = undefined;
+  }
+
+  #prepare(): Promise<void> {
+    this.#ready ??= makePlannerTables(this.#database, this.#schema, this.#tables).catch((error: unknown) => {
+      this.#ready = undefined;
+      throw error;
+    });
+    return this.#ready;
+  }
+
+  #isRun(run: RunRef): string {
+    return `sync = ${this.#sync} and run_id = ${this.#database.dialect.literal(run.id)}`;
+  }
+
+  #isOpen(run: RunRef): string {
+    return `${this.#isRun(run)} and status = 'open'`;
+  }
+
+  async #requireNoOtherRun(session: Session, run: RunRef): Promise<void> {
+    const others = `select run_id from ${this.#tables.runs} where sync = ${this.#sync} and status = 'open'
+      and (run_id <> ${this.#database.dialect.literal(run.id)} or fence > ${fenceOf(run)})`;
+    const [other] = await session.query(others);
+    if (other === undefined) return;
+    throw new WarehouseError("plan_open", `Run ${other[0]} of this sync has a plan that is not committed.`, {
+      hint: "It is to be taken over and committed, or discarded, before a new plan is made.",
+    });
+  }
+
+  /** Registers the run as open: from now on recovery finds it. Looks again whether another run came first. */
+  async #open(session: Session, { run, now }: PlanRequest): Promise<void> {
+    const { runs } = this.#tables;
+    await session.execute(`delete from ${this.#tables.outcomes}`);
+    await session.execute(`delete from ${runs} where ${this.#isRun(run)} and fence <= ${fenceOf(run)}`);
+    await session.execute(`delete from ${runs} where sync = ${this.#sync} and status <> 'open'
+      and planned_at < ${now.getTime() - keepRunsMs}`);
+    await session.execute(`insert into ${runs} (sync, run_id, fence, status, planned_at)
+      values (${this.#sync}, ${this.#database.dialect.literal(run.id)}, ${fenceOf(run)}, 'open', ${now.getTime()})`);
+    await this.#requireNoOtherRun(session, run);
+  }
+
+  async #requirePlan(session: Session, table: string, run: RunRef): Promise<void> {
+    const [plan] = await session.query(`select row_key from ${table} where seq = 0`);
+    if (plan?.[0] !== run.id) throw planGone(run);
+  }
+
+  async #lastSeq(table: string, run: RunRef): Promise<number> {
+    return await this.#database.session(async (session) => {
+      await this.#requirePlan(session, table, run);
+      return await scalar(session, `select max(seq) from ${table} where waiting = 0`);
+    });
+  }
+
+  /** Empties a settled plan, in the transaction that settles it: a plan made after it is never touched. */
+  async #clear(session: Session): Promise<void> {
+    await session.execute(`delete from ${this.#tables.plan}`);
+    await session.execute(`delete from ${this.#tables.outcomes}`);
+  }
+}
+
+/** A closed run is remembered so long that a late, repeated commit of it is recognized. */
+const keepRunsMs = 30 * 86_400_000;
+
+function planGone(run: RunRef): WarehouseError {
+  return new WarehouseError("plan_gone", `The plan of run ${run.id} is no longer there.`, { hint: "Start a new run." });
+}
+
+/** A fence is a whole number, or the SQL that it stands in would not be ours. */
+function fenceOf({ fence }: RunRef): string {
+  if (!Number.isSafeInteger(fence)) throw new WarehouseError("fence_invalid", `${fence} is not a fence.`);
+  return String(fence);
+}
+
+async function scalar(session: Session, sql: string): Promise<number> {
+  const [row] = await session.query(sql);
+  return Number(row?.[0] ?? 0);
+}
+
+const outcomeColumns: readonly AppendColumn[] = [
+  { name: "run_id", type: "text" },
+  { name: "fence", type: "bigint" },
+  { name: "part", type: "bigint" },
+  { name: "seq", type: "bigint" },
+  { name: "kind", type: "text" },
+  { name: "record_hash", type: "text" },
+  { name: "destination_id", type: "text" },
+  { name: "code", type: "text" },
+  { name: "message", type: "text" },
+];
+
+function outcomeRow(run: RunRef, part: number, outcome: OutcomeRow): Row {
+  const { seq, kind, recordHash, destinationId, code, message } = outcome;
+  const texts = [recordHash, destinationId, code, message].map((text) => text ?? null);
+  return [run.id, String(run.fence), String(part), String(seq), kind, ...texts];
+}
+
+function lastBySeq(outcomes: readonly OutcomeRow[]): readonly OutcomeRow[] {
+  return [...new Map(outcomes.map((outcome) => [outcome.seq, outcome])).values()];
+}
+
+function parseState([rowKey, inDoubt, recordHash, destinationId, match, runId]: Row): StateRow {
+  return {
+    rowKey: rowKey ?? "",
+    inDoubt: inDoubt === "1",
+    recordHash: recordHash ?? null,
+    destinationId: destinationId ?? null,
+    match: parseCells(match),
+    runId: runId ?? "",
+  };
+}

@@ -1,0 +1,205 @@
+/** A Postgres server, through a pool of connections. */
+import pg from "pg";
+import type { Column } from "../../warehouse.ts";
+import type { AppendColumn, Database, Row, Session, SessionOptions } from "../dialect.ts";
+import { quote } from "../names.ts";
+import { enclose } from "../statement.ts";
+import { postgresDialect, postgresType } from "./dialect.ts";
+import { warehouseError } from "./errors.ts";
+
+export interface PostgresOptions {
+  readonly server: pg.ClientConfig;
+  readonly statementTimeoutMs: number;
+}
+
+/** What the text of values depends on is the same in every session, whatever server or role have set. */
+const pinned = `set time zone 'UTC'; set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres';
+  set extra_float_digits = 1; set bytea_output = 'hex'; set standard_conforming_strings = on;
+  set jit = off; set work_mem = '64MB'`;
+
+const streamRows = 5000;
+
+export class PostgresDatabase implements Database {
+  readonly dialect = postgresDialect;
+  readonly #pool: pg.Pool;
+  readonly #pinned = new WeakMap<pg.PoolClient, number>();
+  #closed: Promise<void> | undefined;
+
+  constructor({ server, statementTimeoutMs }: PostgresOptions) {
+    this.#pool = new pg.Pool({
+      ...server,
+      application_name: "sluice",
+      statement_timeout: statementTimeoutMs,
+      connectionTimeoutMillis: 15_000,
+      max: 4,
+      allowExitOnIdle: true,
+    });
+    // An idle connection that breaks is replaced by the pool; whoever needs one next is told if that fails.
+    this.#pool.on("error", () => undefined);
+  }
+
+  async session<T>(work: (session: Session) => Promise<T>, options: SessionOptions = {}): Promise<T> {
+    if (options.readOnly === true) return await this.#transact(work, "begin transaction read only", options);
+    return await this.#connected(async (client) => await work(new PostgresSession(client)), options);
+  }
+
+  async transaction<T>(work: (session: Session) => Promise<T>, options: SessionOptions = {}): Promise<T> {
+    return await this.#transact(work, "begin", options);
+  }
+
+  async *stream(sql: string): AsyncIterable<readonly Row[]> {
+    const client = await this.#connect();
+    let failure: Error | undefined;
+    try {
+      const session = new PostgresSession(client);
+      await session.execute("begin transaction read only");
+      await session.execute(`declare streamed no scroll cursor for ${sql}`);
+      for (;;) {
+        const rows = await session.query(`fetch ${streamRows} from streamed`);
+        if (rows.length === 0) break;
+        yield rows;
+      }
+    } catch (error) {
+      failure = warehouseError(error);
+      throw failure;
+    } finally {
+      await endTransaction(client, failure);
+    }
+  }
+
+  hold(): () => void {
+    return () => undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= this.#pool.end();
+    await this.#closed;
+  }
+
+  async #transact<T>(work: (session: Session) => Promise<T>, begin: string, options: SessionOptions): Promise<T> {
+    return await this.#connected(async (client) => {
+      const session = new PostgresSession(client);
+      await session.execute(begin);
+      try {
+        const result = await work(session);
+        await session.execute("commit");
+        return result;
+      } catch (error) {
+        // On a broken connection the server has rolled back already; the first error is the one to tell.
+        await client.query("rollback").catch(() => undefined);
+        throw error;
+      }
+    }, options);
+  }
+
+  async #connected<T>(work: (client: pg.PoolClient) => Promise<T>, { signal }: SessionOptions): Promise<T> {
+    signal?.throwIfAborted();
+    const client = await this.#connect();
+    const cancel = (): void => void this.#cancel(client);
+    signal?.addEventListener("abort", cancel);
+    let broken = false;
+    try {
+      return await work(client);
+    } catch (error) {
+      const told = warehouseError(error);
+      broken = told.code === "unreachable";
+      signal?.throwIfAborted();
+      throw told;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      // A connection that was cancelled may still have the cancellation coming: it is not used again.
+      client.release(broken || signal?.aborted === true);
+    }
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    try {
+      const client = await this.#pool.connect();
+      if (!this.#pinned.has(client)) {
+        await client.query(pinned);
+        const { rows } = await client.query<{ pid: number }>("select pg_catalog.pg_backend_pid() as pid");
+        this.#pinned.set(client, rows[0]?.pid ?? 0);
+      }
+      return client;
+    } catch (error) {
+      throw warehouseError(error);
+    }
+  }
+
+  /** Asks the server to end what a connection is doing. If that fails, the statement's timeout ends it. */
+  async #cancel(client: pg.PoolClient): Promise<void> {
+    await this.#pool
+      .query("select pg_catalog.pg_cancel_backend($1)", [this.#pinned.get(client)])
+      .catch(() => undefined);
+  }
+}
+
+async function endTransaction(client: pg.PoolClient, failure: Error | undefined): Promise<void> {
+  if (failure === undefined) await client.query("rollback");
+  client.release(failure);
+}
+
+/** Every value as the server's own text. */
+const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: string | null) => value };
+
+class PostgresSession implements Session {
+  readonly #client: pg.PoolClient;
+
+  constructor(client: pg.PoolClient) {
+    this.#client = client;
+  }
+
+  async query(sql: string): Promise<readonly Row[]> {
+    return (await this.#run<(string | null)[]>(sql)).rows;
+  }
+
+  async execute(sql: string): Promise<number> {
+    return (await this.#run<(string | null)[]>(sql)).rowCount ?? 0;
+  }
+
+  async append(table: string, columns: readonly AppendColumn[], rows: readonly Row[]): Promise<void> {
+    const names = columns.map(({ name }) => quote(name)).join(", ");
+    const lists = columns.map(({ type }, index) => `$${index + 1}::${type}[]`).join(", ");
+    const insert = `insert into ${table} (${names}) select * from unnest(${lists})`;
+    for (let start = 0; start < rows.length; start += appendRows) {
+      const part = rows.slice(start, start + appendRows);
+      await this.#run(
+        insert,
+        columns.map((_, index) => part.map((row) => row[index] ?? null)),
+      );
+    }
+  }
+
+  async describe(sql: string): Promise<readonly Column[]> {
+    const { fields } = await this.#run(`select * from ${enclose(sql)} as described limit 0`);
+    if (fields.length === 0) return [];
+    const wanted = fields.map(
+      ({ dataTypeID, dataTypeModifier }, index) => `(${index}, ${dataTypeID}, ${dataTypeModifier})`,
+    );
+    const types = await this
+      .query(`select pg_catalog.format_type(t.oid, null), t.typcategory, pg_catalog.format_type(t.oid, w.modifier)
+      from (values ${wanted.join(", ")}) as w (place, type, modifier)
+      join pg_catalog.pg_type t on t.oid = w.type::oid order by w.place`);
+    return fields.map(({ name }, index) => {
+      const [type, category, native] = types[index] ?? [];
+      return { name, type: postgresType(type ?? "", category ?? ""), native: native ?? "" };
+    });
+  }
+
+  /** By the extended protocol, which refuses more than one statement. */
+  async #run<R extends unknown[] = unknown[]>(text: string, values?: unknown[]): Promise<pg.QueryArrayResult<R>> {
+    try {
+      const query: pg.QueryArrayConfig & { queryMode: "extended" } = {
+        text,
+        rowMode: "array",
+        types: asText,
+        queryMode: "extended",
+      };
+      return await this.#client.query<R>(values === undefined ? query : { ...query, values });
+    } catch (error) {
+      throw warehouseError(error);
+    }
+  }
+}
+
+const appendRows = 10_000;

@@ -1,0 +1,143 @@
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import postgres from "../../src/warehouses/postgres/index.ts";
+import { startPostgres, type TestPostgres } from "../postgres.ts";
+import { conformance } from "./conformance.ts";
+
+let server: TestPostgres;
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(async () => server.stop());
+
+async function run(url: string, ...statements: readonly string[]): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+const connect = (url: string, settings: Readonly<Record<string, unknown>> = {}): ReturnType<typeof postgres.connect> =>
+  postgres.connect(postgres.connection.parse({ url, ...settings }), { schema: "sluice", workspace: "/" });
+
+conformance({
+  name: "postgres",
+  async open() {
+    const url = await server.database();
+    // What the server or the role have set must not show in any text.
+    const name = new URL(url).pathname.slice(1);
+    const settings = {
+      timezone: "'Asia/Tokyo'",
+      datestyle: "'German'",
+      intervalstyle: "'iso_8601'",
+      extra_float_digits: "0",
+      standard_conforming_strings: "off",
+    };
+    await run(url, "create type mood as enum ('sad', 'ok')", "create domain short as varchar(10)");
+    await run(url, ...Object.entries(settings).map(([key, value]) => `alter database "${name}" set ${key} = ${value}`));
+    const warehouse = connect(url);
+    return { warehouse, sql: (statement) => run(url, statement), close: () => warehouse.close() };
+  },
+  types: [
+    ["cast('text' as text)", "text", "text"],
+    ["cast('text' as varchar(10))", "text", "text"],
+    ["cast('text' as char(10))", "text", "text"],
+    ["cast('short' as short)", "text", "short"],
+    ["cast(-12 as smallint)", "integer", "-12"],
+    ["cast(9223372036854775807 as bigint)", "integer", "9223372036854775807"],
+    ["cast(12.50 as numeric(10,2))", "decimal", "12.5"],
+    ["cast('NaN' as numeric)", "decimal", "NaN"],
+    ["cast(123456789012345678901234567890.10 as numeric)", "decimal", "123456789012345678901234567890.1"],
+    ["cast(12.50 as money)", "decimal", "12.5"],
+    ["cast(0.1 as double precision)", "float", "0.1"],
+    ["cast(1e21 as double precision)", "float", "1e+21"],
+    ["cast(1e15 as double precision)", "float", "1000000000000000"],
+    ["cast(0.5 as real)", "float", "0.5"],
+    ["cast('NaN' as double precision)", "float", "NaN"],
+    ["cast('-Infinity' as double precision)", "float", "-Infinity"],
+    ["true", "boolean", "true"],
+    ["date '2026-11-23'", "date", "2026-11-23"],
+    ["date 'infinity'", "date", "infinity"],
+    ["time '09:30:00'", "time", "09:30:00.000000"],
+    ["time '09:30:00.12'", "time", "09:30:00.120000"],
+    ["timetz '09:30:00+02'", "text", "09:30:00+02"],
+    ["timestamp '2026-11-23 09:30:00'", "timestamp", "2026-11-23T09:30:00.000000"],
+    ["timestamp 'infinity'", "timestamp", "infinity"],
+    ["timestamptz '2026-11-23 11:30:00.5+02'", "timestamptz", "2026-11-23T09:30:00.500000Z"],
+    ["cast('4a5b3c2d-1e0f-4a5b-8c7d-6e5f4a3b2c1d' as uuid)", "text", "4a5b3c2d-1e0f-4a5b-8c7d-6e5f4a3b2c1d"],
+    ["decode('00ff', 'hex')", "binary", "00ff"],
+    [`cast('{"a": 1}' as json)`, "json", `{"a": 1}`],
+    [`cast('{"a":1}' as jsonb)`, "json", `{"a": 1}`],
+    ["array[1, 2]", "json", "[1,2]"],
+    ["cast('ok' as mood)", "text", "ok"],
+    ["cast('10.0.0.1/8' as inet)", "text", "10.0.0.1/8"],
+    ["interval '1 day'", "text", "1 day"],
+    ["cast('101' as bit(3))", "text", "101"],
+  ],
+  widenings: [
+    ["cast(7 as integer)", "cast(7 as bigint)"],
+    ["cast(1.5 as numeric(10,2))", "cast(1.5 as numeric(12,4))"],
+    ["cast('a' as varchar(10))", "cast('a' as text)"],
+    ["cast(0.1 as real)", "cast(cast(0.1 as real) as double precision)"],
+  ],
+});
+
+describe("postgres", () => {
+  test("a role that may not write is told what to grant", async () => {
+    const url = await server.database();
+    const name = new URL(url).pathname.slice(1);
+    await run(url, `create role "reader_${name}" login`, `revoke create on database "${name}" from public`);
+    const reader = new URL(url);
+    reader.username = `reader_${name}`;
+    const warehouse = connect(reader.href);
+    await expect(warehouse.check()).rejects.toMatchObject({
+      code: "planner_not_writable",
+      hint: expect.stringContaining("grant"),
+    });
+    // With the schema made by somebody else and the least grants it works.
+    await run(url, "create schema sluice", `grant usage, create on schema sluice to "reader_${name}"`);
+    await warehouse.check();
+    expect(await warehouse.planner("a").openRuns()).toEqual([]);
+    await run(url, "create table public.secret as select 1 as id");
+    await expect(warehouse.columns({ from: { table: "public.secret" }, key: ["id"] })).rejects.toMatchObject({
+      code: "permission_denied",
+    });
+    await warehouse.close();
+    await run(url, `drop owned by "reader_${name}"`, `drop role "reader_${name}"`);
+  });
+
+  test("a model cannot write", async () => {
+    const url = await server.database();
+    await run(url, "create table t as select 1 as id");
+    const warehouse = connect(url);
+    const sql = "with gone as (delete from t returning id) select id from gone";
+    await expect(warehouse.columns({ from: { sql }, key: ["id"] })).rejects.toMatchObject({ code: "sql_error" });
+    expect(
+      await warehouse.sample(
+        { from: { table: "t" }, key: ["id"] },
+        [{ name: "id", type: "integer", native: "integer" }],
+        5,
+      ),
+    ).toEqual([["1"]]);
+    await warehouse.close();
+  });
+
+  test("a statement that takes too long is ended", async () => {
+    const warehouse = connect(await server.database(), { statement_timeout_seconds: 1 });
+    const model = { from: { sql: "select 1 as id from pg_sleep(10)" }, key: ["id"] };
+    await expect(
+      warehouse.sample(model, [{ name: "id", type: "integer", native: "integer" }], 1),
+    ).rejects.toMatchObject({ code: "statement_timeout" });
+    await warehouse.close();
+  });
+
+  test("a server that is not there is unreachable", async () => {
+    const warehouse = connect("postgres://nobody@127.0.0.1:1/nowhere");
+    await expect(warehouse.check()).rejects.toMatchObject({ code: "unreachable" });
+    await warehouse.close();
+    await warehouse.close();
+  });
+});
