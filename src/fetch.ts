@@ -195,9 +195,6 @@ function refusedAddress(error: RefusedAddress, { name }: Sender): DestinationErr
 /** A vendor's words as one short line without secrets and without control characters. */
 function clean(words: string, secrets: readonly string[]): string {
   const masked = secrets.reduce((text, secret) => text.replaceAll(secret, "[redacted]"), words);
-  // oxlint-disable-next-line no-control-regex -- what a vendor answers must not steer a terminal or forge a log line
-  return masked
-    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ")
-    .trim()
-    .slice(0, 500);
+  // What a vendor answers must not steer a terminal or forge a line of the log.
+  return masked.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim().slice(0, 500);
 }

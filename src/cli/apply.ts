@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { listOf } from "../documents/documents.ts";
 import type { GlobalOptions } from "./face.ts";
 import { plural, styled, writeJson, writeLine } from "./output.ts";
-import type { AddCommand } from "./program.ts";
+import type { AddCommand } from "./command.ts";
 
 export const applyCommand: AddCommand = (program, face) => {
   program

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import type { GlobalOptions } from "./face.ts";
 import { styled, writeJson, writeLine } from "./output.ts";
-import type { AddCommand } from "./program.ts";
+import type { AddCommand } from "./command.ts";
 
 export const checkCommand: AddCommand = (program, face) => {
   program

@@ -10,7 +10,7 @@ import type { ServedSandbox } from "../sandbox.ts";
 import type { Face } from "./face.ts";
 import { count, plural, styled, type Terminal, writeLine } from "./output.ts";
 import { tellPlan } from "./plan.ts";
-import { type AddCommand, exitCodes } from "./program.ts";
+import { type AddCommand, exitCodes } from "./command.ts";
 import { tellRun, watch } from "./run.ts";
 
 const demo = fileURLToPath(new URL("../../mappings/demo", import.meta.url));

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { Field } from "../destination.ts";
 import type { GlobalOptions } from "./face.ts";
 import { brief, table, writeJson, writeLine } from "./output.ts";
-import type { AddCommand } from "./program.ts";
+import type { AddCommand } from "./command.ts";
 
 export const describeCommand: AddCommand = (program, face) => {
   program

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import type { GlobalOptions } from "./face.ts";
 import { writeLine } from "./output.ts";
-import type { AddCommand } from "./program.ts";
+import type { AddCommand } from "./command.ts";
 
 export const initCommand: AddCommand = (program, face) => {
   program

@@ -55,7 +55,7 @@ export function duration(seconds: number): string {
 
 /** One line, no control characters, cut where it becomes too long to read. */
 export function brief(text: string, most = 100): string {
-  // oxlint-disable-next-line no-control-regex -- a terminal must not be steered by what a vendor answers
-  const line = text.replaceAll(/[\u0000-\u001f\u007f]+/g, " ");
+  // A terminal must not be steered by what a vendor answers.
+  const line = text.replaceAll(/[\p{Cc}]+/gu, " ");
   return line.length > most ? `${line.slice(0, most - 1)}…` : line;
 }

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { PlannedChangeView, PlanView } from "../operations/operations.ts";
 import type { GlobalOptions } from "./face.ts";
 import { brief, count, plural, styled, type Terminal, writeJson, writeLine } from "./output.ts";
-import { type AddCommand, exitCodes } from "./program.ts";
+import { type AddCommand, exitCodes } from "./command.ts";
 
 export const planCommand: AddCommand = (program, face, end) => {
   program

@@ -4,6 +4,7 @@ import { DestinationError } from "../destination.ts";
 import { messageOf, NotFoundError, SluiceError, UsageError } from "../errors.ts";
 import { applyCommand } from "./apply.ts";
 import { checkCommand } from "./check.ts";
+import { type AddCommand, exitCodes } from "./command.ts";
 import { demoCommand } from "./demo.ts";
 import { describeCommand } from "./describe.ts";
 import type { Face } from "./face.ts";
@@ -17,9 +18,6 @@ import { sandboxCommand } from "./sandbox.ts";
 import { startCommand } from "./start.ts";
 import { statusCommand } from "./status.ts";
 import { validateCommand } from "./validate.ts";
-
-/** 0 done, 1 failed, 2 wrong use, 3 done with rejections, 4 held at the gate. */
-export const exitCodes = { done: 0, failed: 1, usage: 2, rejections: 3, held: 4 } as const;
 
 /** Runs one command line. Returns the exit code. */
 export async function runProgram(argv: readonly string[], face: Face): Promise<number> {
@@ -53,8 +51,6 @@ export async function runProgram(argv: readonly string[], face: Face): Promise<n
     return error instanceof UsageError || error instanceof NotFoundError ? exitCodes.usage : exitCodes.failed;
   }
 }
-
-export type AddCommand = (program: Command, face: Face, end: (exitCode: number) => void) => void;
 
 const commands: readonly AddCommand[] = [
   demoCommand,

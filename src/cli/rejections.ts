@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import type { GlobalOptions } from "./face.ts";
 import { brief, table, writeJson, writeLine } from "./output.ts";
-import type { AddCommand } from "./program.ts";
+import type { AddCommand } from "./command.ts";
 
 export const rejectionsCommand: AddCommand = (program, face) => {
   program

@@ -39,8 +39,8 @@ export function remoteOperations(url: string): Operations {
 }
 
 interface Calls {
-  get(path: string): Promise<RunView>;
-  post(path: string): Promise<RunView>;
+  readonly get: (path: string) => Promise<RunView>;
+  readonly post: (path: string) => Promise<RunView>;
 }
 
 async function waitForEnd(

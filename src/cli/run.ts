@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { Operations, RunView } from "../operations/operations.ts";
 import type { GlobalOptions } from "./face.ts";
 import { brief, count, duration, plural, styled, type Terminal, writeJson, writeLine } from "./output.ts";
-import { type AddCommand, exitCodes } from "./program.ts";
+import { type AddCommand, exitCodes } from "./command.ts";
 import { ProgressBar } from "./progress.ts";
 
 export const runCommand: AddCommand = (program, face, end) => {

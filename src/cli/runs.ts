@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { RunView } from "../operations/operations.ts";
 import type { GlobalOptions } from "./face.ts";
 import { count, duration, table, writeJson, writeLine } from "./output.ts";
-import type { AddCommand } from "./program.ts";
+import type { AddCommand } from "./command.ts";
 
 export const runsCommand: AddCommand = (program, face) => {
   program

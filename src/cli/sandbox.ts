@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { writeLine } from "./output.ts";
-import type { AddCommand } from "./program.ts";
+import type { AddCommand } from "./command.ts";
 
 export const sandboxCommand: AddCommand = (program, face) => {
   program

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { GlobalOptions, Role } from "./face.ts";
 import { writeLine } from "./output.ts";
-import type { AddCommand } from "./program.ts";
+import type { AddCommand } from "./command.ts";
 
 export const startCommand: AddCommand = (program, face) => {
   program

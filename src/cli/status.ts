@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { StatusView } from "../operations/operations.ts";
 import type { GlobalOptions } from "./face.ts";
 import { count, table, writeJson, writeLine } from "./output.ts";
-import type { AddCommand } from "./program.ts";
+import type { AddCommand } from "./command.ts";
 
 export const statusCommand: AddCommand = (program, face) => {
   program

@@ -5,7 +5,7 @@ import { listOf } from "../documents/documents.ts";
 import { printProblem } from "../documents/problem.ts";
 import type { GlobalOptions } from "./face.ts";
 import { plural, styled, writeJson, writeLine } from "./output.ts";
-import type { AddCommand } from "./program.ts";
+import type { AddCommand } from "./command.ts";
 
 export const validateCommand: AddCommand = (program, face) => {
   program

@@ -1,0 +1,204 @@
+/**
+ * A small business for the end-to-end tests: a DuckDB warehouse, a workspace, a HubSpot sandbox, and the real command
+ * in processes of its own.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import createSandbox from "../../destinations/hubspot/sandbox.ts";
+import { type Fault, serveSandbox, type ServedSandbox } from "../../src/sandbox.ts";
+
+const command = join(import.meta.dirname, "../../src/cli/sluice.js");
+
+const seed = {
+  tokens: [{ token: "right-token" }],
+  properties: {
+    companies: [
+      { name: "account_id", type: "string", hasUniqueValue: true },
+      { name: "mrr", type: "number", fieldType: "number" },
+      {
+        name: "plan_name",
+        type: "enumeration",
+        fieldType: "select",
+        options: ["free", "pro", "team"].map((value) => ({ label: value, value })),
+      },
+    ],
+  },
+};
+
+const workspace = `
+kind: source
+name: warehouse
+type: duckdb
+connection: { path: "\${env:WAREHOUSE}" }
+---
+kind: model
+name: accounts
+source: warehouse
+table: accounts
+key: id
+---
+kind: segment
+name: paying
+model: accounts
+filter: { column: mrr, is: ">", value: 0 }
+---
+kind: destination
+name: hubspot
+type: hubspot
+connection: { access_token: "\${env:TOKEN}", base_url: "\${env:HUBSPOT}" }
+---
+kind: sync
+name: companies
+from: { model: accounts, segment: paying }
+to: { destination: hubspot, object: companies }
+mode: mirror
+match: { account_id: id }
+fields: { name: name, mrr: mrr, plan_name: plan }
+gate: { removed: 60%, rejected: 50%, keys: withhold }
+`;
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The fields of a run's JSON that the tests look at. */
+export interface RunJson {
+  readonly run: string;
+  readonly status: string;
+  readonly planned: { added: number; changed: number; removed: number; faulty_keys: number } | null;
+  readonly unchanged: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly invalid: number;
+  readonly in_doubt: number;
+  readonly unsent: number;
+  readonly requests: number;
+  readonly failure: { code: string; message: string } | null;
+}
+
+export class Business implements AsyncDisposable {
+  readonly folder: string;
+  readonly sandbox: ServedSandbox;
+  readonly environment: Record<string, string>;
+
+  private constructor(folder: string, sandbox: ServedSandbox) {
+    this.folder = folder;
+    this.sandbox = sandbox;
+    this.environment = { WAREHOUSE: join(folder, "warehouse.duckdb"), TOKEN: "right-token", HUBSPOT: sandbox.url };
+  }
+
+  static async open(rows: number): Promise<Business> {
+    const folder = mkdtempSync(join(tmpdir(), "sluice-e2e-"));
+    const business = new Business(folder, await serveSandbox(createSandbox({ limits: false, seed })));
+    business.write("workspace.yaml", workspace);
+    await business.sql(`create table accounts as select 'A' || id as id, 'Account ' || id as name,
+      (case when id % 5 = 0 then 0 else id + 0.5 end)::decimal(12, 2) as mrr,
+      ['free', 'pro', 'team'][1 + id % 3] as plan from range(1, ${rows + 1}) t(id)`);
+    return business;
+  }
+
+  write(file: string, text: string): void {
+    writeFileSync(join(this.folder, file), text);
+  }
+
+  read(file: string): string {
+    return readFileSync(join(this.folder, file), "utf8");
+  }
+
+  /** Runs SQL on the warehouse, as dbt would: alone, between runs. */
+  async sql(statement: string): Promise<readonly (readonly string[])[]> {
+    const instance = await DuckDBInstance.create(this.environment["WAREHOUSE"] ?? "", { threads: "1" });
+    try {
+      const connection: DuckDBConnection = await instance.connect();
+      const reader = await connection.runAndReadAll(statement);
+      connection.closeSync();
+      return reader.getRows().map((row) => row.map(String));
+    } finally {
+      instance.closeSync();
+    }
+  }
+
+  /** Runs the command to its end, or kills it with SIGKILL after a while. */
+  async sluice(args: readonly string[], options: { killAfterMs?: number; environment?: Record<string, string> } = {}): Promise<Finished> {
+    const child = spawn(process.execPath, [command, "--dir", this.folder, ...args], {
+      env: { PATH: process.env["PATH"], ...this.environment, ...options.environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    const timer = options.killAfterMs === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), options.killAfterMs);
+    const [code] = (await once(child, "close")) as [number | null];
+    clearTimeout(timer);
+    return { code, stdout, stderr };
+  }
+
+  async run(...more: readonly string[]): Promise<RunJson> {
+    const { stdout, stderr } = await this.sluice(["--json", "run", "companies", ...more]);
+    if (stdout === "") throw new Error(`no answer: ${stderr}`);
+    return JSON.parse(stdout) as RunJson;
+  }
+
+  async fault(...faults: readonly Fault[]): Promise<void> {
+    const response = await fetch(`${this.sandbox.url}/_sandbox/faults`, { method: "POST", body: JSON.stringify(faults) });
+    if (response.status !== 204) throw new Error(await response.text());
+  }
+
+  async clearFaults(): Promise<void> {
+    await fetch(`${this.sandbox.url}/_sandbox/faults`, { method: "DELETE" });
+  }
+
+  async requests(): Promise<number> {
+    const { total } = (await (await fetch(`${this.sandbox.url}/_sandbox/requests`)).json()) as { total: number };
+    return total;
+  }
+
+  /** What the sandbox holds of this sync, one line a company, in order. */
+  held(): readonly string[] {
+    const companies = Object.values(this.sandbox.sandbox.contents()["companies"] ?? {}) as Record<string, string>[];
+    return companies
+      .filter((company) => company["account_id"] !== undefined)
+      .map((company) => [company["account_id"], company["name"], Number(company["mrr"]), company["plan_name"]].join("|"))
+      .toSorted();
+  }
+
+  /** What it must hold: the segment, mapped by hand, less the rows with these keys. */
+  async expected(without: readonly string[] = []): Promise<readonly string[]> {
+    const rows = await this.sql("select id, name, mrr::double, plan from accounts where mrr > 0 and id is not null");
+    return rows
+      .filter(([id = ""]) => !without.includes(id))
+      .map((row) => row.join("|"))
+      .toSorted();
+  }
+
+  /** The keys that a run lists as rejected or invalid. */
+  async rejectedKeys(run: string): Promise<readonly string[]> {
+    const { stdout } = await this.sluice(["--json", "rejections", run, "--limit", "500"]);
+    return (JSON.parse(stdout) as { data: { row_key: string }[] }).data.map(({ row_key }) => row_key);
+  }
+
+  /** State rows that claim a record which the sandbox does not hold. */
+  async falseClaims(): Promise<readonly string[]> {
+    const ids = new Set(Object.keys(this.sandbox.sandbox.contents()["companies"] ?? {}));
+    const state = await this.sql("select row_key, destination_id from sluice.state_companies where fingerprint is not null");
+    return state.filter(([, id = ""]) => !ids.has(id)).map(([key = ""]) => key);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.sandbox.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** accepted + rejected + invalid + in doubt = planned. */
+export function isAccountedFor(run: RunJson): boolean {
+  const { added = 0, changed = 0, removed = 0, faulty_keys = 0 } = run.planned ?? {};
+  return run.accepted + run.rejected + run.invalid + run.in_doubt === added + changed + removed + faulty_keys;
+}
