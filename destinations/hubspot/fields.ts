@@ -39,7 +39,7 @@ export function toFields(properties: readonly Property[], object: string): reado
         ...(type === "text" ? { maxLength } : {}),
         ...(type === "number" ? { exact: true } : {}),
         ...(byEmail ? { matching: "case_insensitive" as const } : {}),
-        ...(optionsOf(property, type) ?? {}),
+        ...optionsOf(property, type),
       };
     });
 }
@@ -72,7 +72,7 @@ export function toText(value: Value, type: FieldType | undefined): string {
   if (value === null) return "";
   if (typeof value === "string") return type === "datetime" ? toMilliseconds(value) : value;
   // A list that began with a semicolon would be added to the present choices instead of replacing them.
-  if (isList(value)) return value.filter((choice) => choice !== "").join(";");
+  if (isList(value)) return value.filter((choice) => typeof choice === "string" && choice !== "").join(";");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 

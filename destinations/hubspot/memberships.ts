@@ -4,7 +4,7 @@ import { type Batch, type Change, DestinationError, type ObjectSettings, type Ou
 import { unknownShape } from "./answers.ts";
 import type { HubSpotApi } from "./api.ts";
 import { refusalOf } from "./errors.ts";
-import { lookUp } from "./records.ts";
+import { lookUp, matchText } from "./records.ts";
 
 /** `to.settings` of a sync to `list_memberships`. */
 export const membershipSettings = z.strictObject({
@@ -117,7 +117,7 @@ async function recordIds(batch: Batch, { api, of, signal }: MembershipContext): 
   const known = batch.changes.filter(({ destinationId, renamed }) => destinationId !== undefined && !renamed);
   const direct = property === "hs_object_id" ? batch.changes : known;
   const rest = batch.changes.filter((one) => !direct.includes(one));
-  const ids = new Map(direct.map((one) => [one.seq, one.destinationId ?? String(one.match[property] ?? "")]));
+  const ids = new Map(direct.map((one) => [one.seq, one.destinationId ?? matchText(one, property)]));
   for (const [seq, id] of await lookUp({ object: of, match: batch.match }, rest, { api, signal })) ids.set(seq, id);
   return ids;
 }

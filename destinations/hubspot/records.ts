@@ -141,7 +141,7 @@ async function send(
 
 function byMatch(change: Change, { match }: Batch): Sent {
   const [property = ""] = match;
-  return { change, id: String(change.match[property] ?? ""), idProperty: property };
+  return { change, id: matchText(change, property), idProperty: property };
 }
 
 function propertiesOf({ record, match }: Change, context: RecordsContext): Record<string, string> {
@@ -153,7 +153,7 @@ function toProperties(record: Change["record"], { types }: RecordsContext): Reco
 }
 
 const readSchema = z.object({
-  results: z.array(z.object({ id: z.coerce.string(), properties: z.record(z.string(), z.unknown()).default({}) })),
+  results: z.array(z.object({ id: z.coerce.string(), properties: z.record(z.string(), z.string().nullable()).default({}) })),
 });
 
 /** The ids of the records that changes match, by seq. A contact is also found by its further e-mail addresses. */
@@ -166,7 +166,7 @@ export async function lookUp(
   const [property = ""] = match;
   const values = new Map(
     changes.map((change) => [
-      String(change.match[property] ?? "")
+      matchText(change, property)
         .trim()
         .toLowerCase(),
       change.seq,
@@ -188,8 +188,8 @@ export async function lookUp(
   if (!parsed.success) throw unknownShape(200);
   const ids = new Map<number, string>();
   for (const { id, properties } of parsed.data.results) {
-    const further = String(properties["hs_additional_emails"] ?? "").split(";");
-    for (const value of [String(properties[property] ?? ""), ...further]) {
+    const further = (properties["hs_additional_emails"] ?? "").split(";");
+    for (const value of [properties[property] ?? "", ...further]) {
       const seq = values.get(value.trim().toLowerCase());
       if (seq !== undefined) ids.set(seq, id);
     }
@@ -199,4 +199,9 @@ export async function lookUp(
 
 function path({ object }: Batch, verb: string, { api }: RecordsContext): string {
   return `/crm/objects/${api.version}/${object}/batch/${verb}`;
+}
+
+/** A match value as HubSpot is asked for it. */
+export function matchText({ match }: Change, property: string): string {
+  return toText(match[property] ?? null, undefined);
 }

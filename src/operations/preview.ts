@@ -22,7 +22,7 @@ export async function previewPlan(
   await using opened = new AsyncDisposableStack();
   const warehouse = opened.adopt(await openWarehouse(source, service), (one) => one.close());
   const { connection } = opened.use(await openDestination(target, service));
-  const model = await prepareModel(spec, { warehouse, kinds }, signal);
+  const model = await prepareModel(spec, { warehouse, connection, kinds }, signal);
   const destination = await prepareDestination(spec, model, { connection, kinds }, signal);
   const planner = warehouse.planner(spec.name);
   const run: RunRef = { id: "preview", fence: 0 };

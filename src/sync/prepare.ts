@@ -1,7 +1,7 @@
 /** Looks at both ends of a sync and compiles what lies between. */
 import type { ObjectDescription } from "../destination.ts";
 import type { Column } from "../warehouse.ts";
-import { columnMisfits, MisfitError, misfits, readColumns } from "./fit.ts";
+import { columnMisfits, type Misfit, MisfitError, misfits, readColumns } from "./fit.ts";
 import { compileMapper, type RowMapper } from "./map.ts";
 import type { SyncSpec } from "./ports.ts";
 import type { World } from "./run.ts";
@@ -23,13 +23,28 @@ export interface PreparedDestination {
 /** Reads the model's columns. Throws where the model is wrong, or the mapping reads a column that it lacks. */
 export async function prepareModel(
   spec: SyncSpec,
-  world: Pick<World, "warehouse" | "kinds">,
+  world: Pick<World, "warehouse" | "connection" | "kinds">,
   signal: AbortSignal,
 ): Promise<PreparedModel> {
   const modelColumns = await world.warehouse.columns(spec.model, signal);
   const found = columnMisfits(spec, modelColumns, world.kinds);
-  if (found.length > 0) throw new MisfitError(spec.name, found);
+  if (found.length > 0) throw new MisfitError(spec.name, await allMisfits(spec, modelColumns, found, world, signal));
   return { modelColumns, columns: readColumns(spec, modelColumns, world.kinds) };
+}
+
+/** A sync that cannot run is not planned, so the destination is asked at once: a person mends everything in one go. */
+async function allMisfits(
+  spec: SyncSpec,
+  columns: readonly Column[],
+  found: readonly Misfit[],
+  { connection, kinds }: Pick<World, "connection" | "kinds">,
+  signal: AbortSignal,
+): Promise<readonly Misfit[]> {
+  try {
+    return misfits(spec, columns, await connection.describe(spec.object, spec.settings, signal), kinds);
+  } catch {
+    return found;
+  }
 }
 
 /** Asks the destination for its fields and compiles the mapping. Throws with everything that does not fit. */

@@ -12,7 +12,7 @@ function batches(
     return batcher.add(operation, { change, recordHash: "" });
   });
   const show = (batch: SendableBatch): string =>
-    `${batch.operation} ${batch.changes.map(({ change }) => String(change.match["id"])).join(" ")}`;
+    `${batch.operation} ${batch.changes.map(({ change }) => JSON.stringify(change.match["id"]).slice(1, -1)).join(" ")}`;
   return [...closed, batcher.take()].flatMap((batch) => (batch === null ? [] : [show(batch)]));
 }
 

@@ -112,7 +112,7 @@ function refusedWhole(object: ObjectStore, verb: Verb, inputs: readonly Input[])
 function plan(object: ObjectStore, verb: Verb, input: Input): Planned {
   const { id = "", idProperty, objectWriteTraceId, properties } = input;
   const record = verb === "create" ? undefined : object.find(id, idProperty);
-  const context = { ...(objectWriteTraceId === undefined ? {} : { objectWriteTraceId: [objectWriteTraceId] }) };
+  const context = objectWriteTraceId === undefined ? {} : { objectWriteTraceId: [objectWriteTraceId] };
   if (verb === "update" && !record) {
     return {
       input,
