@@ -31,17 +31,17 @@ export class AddressGuard {
     return new RefusedAddress(`${url.host} would be asked without TLS; use https:`);
   }
 
-  /** An address to dial, if all that a name resolves to may be dialled. Throws RefusedAddress. */
-  check(name: string, addresses: readonly string[]): string {
+  /** The addresses to dial, in order, if all that a name resolves to may be dialled. Throws RefusedAddress. */
+  check(name: string, addresses: readonly string[]): readonly [string, ...string[]] {
     for (const address of addresses) {
       if (this.#isAllowedHost(name) || this.#mayDial(address)) continue;
       throw new RefusedAddress(
         `${name} is at ${address}, which is not a public address. SLUICE_ALLOW_ADDRESSES can allow it.`,
       );
     }
-    const [first] = addresses;
+    const [first, ...others] = addresses;
     if (first === undefined) throw new RefusedAddress(`${name} has no address`);
-    return first;
+    return [first, ...others];
   }
 
   #isAllowedHost(name: string): boolean {
@@ -53,7 +53,7 @@ export class AddressGuard {
     if (address === null) return false;
     if (this.#ranges.some(([range, bits]) => range.kind() === address.kind() && address.match(range, bits)))
       return true;
-    return address.range() === "unicast";
+    return isPublic(address);
   }
 }
 
@@ -62,6 +62,14 @@ function parse(text: string): Address | null {
   if (!ipaddr.isValid(text)) return null;
   return ipaddr.process(text);
 }
+
+/** Of IPv6 only 2000::/3 is given out: what lies outside, such as `::127.0.0.1`, may be a private address in disguise. */
+function isPublic(address: Address): boolean {
+  if (address.range() !== "unicast") return false;
+  return address.kind() === "ipv4" || address.match(globalUnicast);
+}
+
+const globalUnicast = ipaddr.IPv6.parseCIDR("2000::/3");
 
 function isLoopback(host: string): boolean {
   return parse(host)?.range() === "loopback";

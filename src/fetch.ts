@@ -29,6 +29,8 @@ export interface FetchOptions {
   readonly timeoutMs?: number;
   /** The most bytes that an answer may have. */
   readonly maxBytes?: number;
+  /** All addresses of a name. Default: as the system resolves it. */
+  readonly resolve?: (name: string) => Promise<readonly string[]>;
 }
 
 export interface OutboundClient {
@@ -39,9 +41,12 @@ export interface OutboundClient {
 /** A client for one destination, with connections of its own. */
 export function createFetch(options: FetchOptions): OutboundClient {
   const guard = new AddressGuard(options.allowed);
-  const agent = new Agent({ connect: guardedConnector(guard), keepAliveTimeout: 30_000 });
+  const connect = guardedConnector(guard, options.resolve ?? resolveAddresses);
+  const agent = new Agent({ connect, keepAliveTimeout: 30_000 });
+  // Longest first: one that begins like another would leave its end to be read.
+  const secrets = options.secrets.toSorted((one, other) => other.length - one.length);
   return {
-    fetch: (url, init = {}) => send(new URL(url), init, { ...options, guard, agent }),
+    fetch: (url, init = {}) => send(new URL(url), init, { ...options, secrets, guard, agent }),
     close: () => agent.close(),
   };
 }
@@ -51,20 +56,26 @@ interface Sender extends FetchOptions {
   readonly agent: Agent;
 }
 
-/** Resolves the name, checks every address, and dials one that was checked: a second lookup could answer otherwise. */
-function guardedConnector(guard: AddressGuard): buildConnector.connector {
-  const dial = buildConnector({ timeout: 10_000, allowH2: false });
+/** Resolves the name, checks every address, and dials those that were checked: a second lookup could answer otherwise. */
+function guardedConnector(
+  guard: AddressGuard,
+  resolve: (name: string) => Promise<readonly string[]>,
+): buildConnector.connector {
+  const connector = buildConnector({ timeout: 10_000, allowH2: false });
   return (options, callback) => {
     const name = options.hostname.replace(/^\[|\]$/g, "");
-    resolveAddresses(name)
-      .then((addresses) => guard.check(name, addresses))
-      .then(
-        (address) => {
-          const servername = options.servername ?? (isIP(name) === 0 ? name : undefined);
-          dial({ ...options, hostname: address, ...(servername === undefined ? {} : { servername }) }, callback);
-        },
-        (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
+    const servername = options.servername ?? (isIP(name) === 0 ? name : undefined);
+    const dial = ([address, ...others]: readonly [string, ...string[]]): void => {
+      const [next, ...rest] = others;
+      connector(
+        { ...options, hostname: address, ...(servername === undefined ? {} : { servername }) },
+        // The first address may be one that this machine has no way to, such as IPv6.
+        (...answer) => (answer[0] === null || next === undefined ? callback(...answer) : dial([next, ...rest])),
       );
+    };
+    resolve(name)
+      .then((addresses) => guard.check(name, addresses))
+      .then(dial, (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null));
   };
 }
 
@@ -79,22 +90,36 @@ async function send(url: URL, init: RequestInit, sender: Sender): Promise<Respon
   if (refusal) throw refusedAddress(refusal, sender);
   const deadline = AbortSignal.timeout(timeoutMs);
   const signal = init.signal ? AbortSignal.any([init.signal, deadline]) : deadline;
+  const asked = toRequest(url, init, sender);
   try {
     const answer = await request(url, {
-      method: (init.method ?? "GET") as "GET",
-      headers: Object.fromEntries(new Headers(init.headers)),
-      body: typeof init.body === "string" ? init.body : null,
+      method: asked.method as "GET",
+      headers: Object.fromEntries(asked.headers),
+      body: asked.body === null ? null : new Uint8Array(await asked.arrayBuffer()),
       signal,
       dispatcher: agent,
     });
+    const { statusCode: status } = answer;
     const body = await readWhole(answer.body, maxBytes);
-    const failed = { status: answer.statusCode, headers: toHeaders(answer.headers), body };
-    const failure = classify(failed, url, sender);
+    const headers = toHeaders(answer.headers);
+    const failure = classify({ status, headers, body }, asked, sender);
     if (failure) throw failure;
-    return new Response(body === "" ? null : body, { status: failed.status, headers: failed.headers });
+    // A vendor that refuses may repeat what it was sent.
+    const shown = status >= 400 ? mask(body, sender.secrets) : body;
+    return new Response(shown === "" ? null : shown, { status, headers });
   } catch (error) {
     init.signal?.throwIfAborted();
-    throw error instanceof DestinationError ? error : broken(error, url, sender);
+    throw error instanceof DestinationError ? error : broken(error, asked, sender);
+  }
+}
+
+/** The request with the headers that the web's fetch gives a body. The cause is not told: it repeats the header. */
+function toRequest(url: URL, { method = "GET", headers = {}, body = null }: RequestInit, { name }: Sender): Request {
+  try {
+    return new Request(url, { method, headers, body });
+  } catch {
+    const message = `Destination "${name}" cannot be asked: a header has a character that cannot be sent, such as a line break in a token.`;
+    throw new DestinationError("unauthorized", message, { code: "header_invalid", applied: "no" });
   }
 }
 
@@ -126,16 +151,21 @@ function failureByStatus(status: number): { kind: DestinationErrorKind; applied:
   return undefined;
 }
 
-function classify(response: FailedResponse, url: URL, sender: Sender): DestinationError | undefined {
+function classify(response: FailedResponse, asked: Request, sender: Sender): DestinationError | undefined {
   const byStatus = failureByStatus(response.status);
   if (!byStatus) return undefined;
   const { status } = response;
   const hint: FailureHint = sender.adapter.failure?.(response) ?? {};
-  const { kind, applied } = { ...byStatus, kind: hint.kind ?? byStatus.kind };
+  const kind = hint.kind ?? byStatus.kind;
+  const applied = kind === "busy" || onlyReads(asked) ? "no" : byStatus.applied;
   const words = clean(hint.message ?? response.body, sender.secrets);
   const retryAfterMs = hint.retryAfterMs ?? retryAfter(response.headers.get("retry-after"), sender.clock.now());
-  const message = `${sender.adapter.title} (destination "${sender.name}", ${url.host}) ${sentences[kind]} (${status})${words === "" ? "" : `: ${words}`}`;
+  const message = `${sender.adapter.title} (destination "${sender.name}", ${new URL(asked.url).host}) ${sentences[kind]} (${status})${words === "" ? "" : `: ${words}`}`;
   return new DestinationError(kind, message, { code: hint.code ?? `http_${status}`, applied, status, retryAfterMs });
+}
+
+function onlyReads({ method }: Request): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 const sentences: Readonly<Record<DestinationErrorKind, string>> = {
@@ -151,7 +181,8 @@ export function retryAfter(header: string | null, now: Date): number | undefined
   const text = header.trim();
   if (/^\d+(\.\d+)?$/.test(text)) return Math.min(Number(text) * 1000, maxRetryAfterMs);
   if (!/^[A-Za-z]{3,9},? /.test(text)) return undefined;
-  const at = Date.parse(text);
+  // The oldest of the three forms of a date names no zone; all are in GMT.
+  const at = Date.parse(/ \d{4}$/.test(text) ? `${text} GMT` : text);
   return Number.isNaN(at) ? undefined : Math.min(Math.max(0, at - now.getTime()), maxRetryAfterMs);
 }
 
@@ -168,15 +199,15 @@ const unsent = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
-function broken(error: unknown, url: URL, sender: Sender): DestinationError {
+function broken(error: unknown, asked: Request, sender: Sender): DestinationError {
   if (error instanceof RefusedAddress) return refusedAddress(error, sender);
   const code = codeOf(error);
-  const applied = code !== undefined && unsent.has(code) ? "no" : "unknown";
+  const applied = onlyReads(asked) || (code !== undefined && unsent.has(code)) ? "no" : "unknown";
   const words =
     error instanceof Error && error.name === "TimeoutError"
       ? "no answer in time"
       : clean(messageOf(error) || (code ?? ""), sender.secrets);
-  const message = `${sender.adapter.title} (destination "${sender.name}") could not be reached at ${url.host}: ${words}`;
+  const message = `${sender.adapter.title} (destination "${sender.name}") could not be reached at ${new URL(asked.url).host}: ${words}`;
   return new DestinationError("unavailable", message, { code: "unreachable", applied, cause: error });
 }
 
@@ -194,7 +225,13 @@ function refusedAddress(error: RefusedAddress, { name }: Sender): DestinationErr
 
 /** A vendor's words as one short line without secrets and without control characters. */
 function clean(words: string, secrets: readonly string[]): string {
-  const masked = secrets.reduce((text, secret) => text.replaceAll(secret, "[redacted]"), words);
   // What a vendor answers must not steer a terminal or forge a line of the log.
-  return masked.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim().slice(0, 500);
+  return mask(words, secrets)
+    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ")
+    .trim()
+    .slice(0, 500);
+}
+
+function mask(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((masked, secret) => masked.replaceAll(secret, "[redacted]"), text);
 }

@@ -21,6 +21,7 @@ export function pace(
   let turn: Promise<unknown> = Promise.resolve();
   const enter = async (signal: AbortSignal | undefined): Promise<void> => {
     for (;;) {
+      signal?.throwIfAborted();
       const now = clock.now().getTime();
       const waitMs = Math.max(...windows.map((window) => window.wait(now)));
       if (waitMs <= 0) return windows.forEach((window) => window.enter(now));
@@ -31,9 +32,23 @@ export function pace(
     const signal = init?.signal ?? undefined;
     const entered = turn.then(() => enter(signal));
     turn = entered.catch(() => undefined);
-    await entered;
+    await orStopped(entered, signal);
     return fetch(url, init);
   };
+}
+
+/** Who is told to stop does not wait for those ahead, which may take a day. */
+async function orStopped(entered: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return entered;
+  const stopped = Promise.withResolvers<never>();
+  const stop = (): void => stopped.reject(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    if (signal.aborted) stop();
+    await Promise.race([entered, stopped.promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 /**

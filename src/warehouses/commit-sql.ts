@@ -26,7 +26,7 @@ function mergeState(terms: CommitTerms): string {
   return `merge into ${tables.state} as s
 using (
 ${settled(terms)}
-where p.kind in ('added', 'changed', 'removed') and o.kind in ('accepted', 'in_doubt')
+where p.waiting = 0 and p.kind in ('added', 'changed', 'removed') and o.kind in ('accepted', 'in_doubt')
 ) as x on s.row_key = x.row_key
 when matched and x.outcome = 'accepted' and x.kind = 'removed' then delete
 when matched and x.outcome = 'accepted' then update set fingerprint = x.fingerprint, record_hash = x.record_hash,
@@ -48,7 +48,7 @@ using (
 select row_key, fingerprint, kind, max(code) as code, max(message) as message
 from (
 ${settled(terms)}
-where o.kind in ('rejected', 'invalid')
+where p.waiting = 0 and o.kind in ('rejected', 'invalid')
 ) as refused group by row_key, fingerprint, kind
 ) as x on f.row_key = x.row_key and f.kind = x.kind and f.fingerprint is not distinct from x.fingerprint
 when matched then update set attempts = f.attempts + 1, next_at = ${wait("f.attempts")}, code = x.code,
@@ -62,7 +62,7 @@ function cleanFailed(terms: CommitTerms): string {
   return `delete from ${terms.tables.failed} as f where not exists (
 select 1 from (
 ${settled(terms, "left join")}
-where p.seq > 0 and (o.kind is null or o.kind in ('rejected', 'invalid'))
+where p.seq > 0 and (p.waiting = 1 or o.kind is null or o.kind in ('rejected', 'invalid'))
 ) as x where f.row_key = x.row_key and f.kind = x.kind and f.fingerprint is not distinct from x.fingerprint
 )`;
 }
@@ -76,5 +76,5 @@ from ${tables.plan} as p ${join} (
     select t.*, row_number() over (partition by seq order by fence desc, part desc) as latest
     from ${tables.outcomes} as t where run_id = ${dialect.literal(run.id)}
   ) as ranked where latest = 1
-) as o on o.seq = p.seq and p.waiting = 0`;
+) as o on o.seq = p.seq`;
 }

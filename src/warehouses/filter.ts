@@ -67,5 +67,5 @@ function scalar(value: string | number | boolean, dialect: Dialect): string {
 }
 
 function characters(text: string): number {
-  return [...text].length;
+  return Array.from(text).length;
 }

@@ -2,7 +2,7 @@
 import type { Column, PlanRequest } from "../warehouse.ts";
 import type { Dialect } from "./dialect.ts";
 import { type PlannerTables, quote } from "./names.ts";
-import { modelSource } from "./statement.ts";
+import { modelSource } from "./model-sql.ts";
 
 /** In the order in which they are numbered; `plan` is the row 0, which tells of the plan as a whole. */
 export const planKinds = ["removed", "null_key", "duplicate_key", "duplicate_match", "changed", "added"] as const;

@@ -6,7 +6,7 @@ import { parseName, plannerTables, quote } from "./names.ts";
 import { wireCell } from "./plan-rows.ts";
 import { SqlPlanner } from "./planner.ts";
 import { makePlannerTables } from "./planner-schema.ts";
-import { modelSource, modelStatement } from "./statement.ts";
+import { modelSource, modelStatement } from "./model-sql.ts";
 
 /** Answers questions about models, and makes planners whose tables live in `schema`. */
 export function sqlWarehouse(database: Database, options: { readonly schema: string }): Warehouse {

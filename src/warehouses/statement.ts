@@ -4,32 +4,6 @@
  * statements is the second wall.
  */
 import { WarehouseError } from "../errors.ts";
-import type { ModelQuery } from "../warehouse.ts";
-import type { Dialect } from "./dialect.ts";
-import { filterSql } from "./filter.ts";
-import { parseName, quote } from "./names.ts";
-
-/** The rows of a model, narrowed by its filter: `from … where …`. */
-export function modelSource(model: ModelQuery, dialect: Dialect): string {
-  const from = `from ${modelTable(model, dialect)}`;
-  return model.filter === undefined ? from : `${from}\nwhere ${filterSql(model.filter, dialect)}`;
-}
-
-/** The model as one statement of its own, without its filter. */
-export function modelStatement({ from }: ModelQuery, dialect: Dialect): string {
-  return "sql" in from ? oneStatement(from.sql) : `select * from ${tableName(from.table, dialect)}`;
-}
-
-function modelTable({ from }: ModelQuery, dialect: Dialect): string {
-  if ("sql" in from) return `${enclose(from.sql)} as model`;
-  return `${tableName(from.table, dialect)} as model`;
-}
-
-function tableName(table: string, dialect: Dialect): string {
-  return parseName(table, (part) => dialect.fold(part))
-    .map(quote)
-    .join(".");
-}
 
 /** SQL in parentheses that it cannot leave. The line breaks keep a trailing comment from swallowing the bracket. */
 export function enclose(sql: string): string {
@@ -51,7 +25,7 @@ const token = new RegExp(
 );
 
 /** The statement without its closing semicolon. Throws unless it is exactly one, with every bracket and quote closed. */
-function oneStatement(sql: string): string {
+export function oneStatement(sql: string): string {
   if (sql.includes("\0")) throw refusal("has a NUL character in it");
   const end = endOfStatement(sql);
   if (!isBlank(sql.slice(end + 1))) throw refusal("is more than one statement");

@@ -23,8 +23,8 @@ import { startPostgres } from "../postgres.ts";
 interface Bench {
   readonly warehouse: Warehouse;
   readonly dialect: Dialect;
-  sql(statement: string): Promise<void>;
-  close(): Promise<void>;
+  readonly sql: (statement: string) => Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 const { values, positionals } = parseArgs({

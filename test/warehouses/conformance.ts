@@ -14,37 +14,19 @@ import type {
   Warehouse,
 } from "../../src/warehouse.ts";
 import { planningHistories } from "./histories.ts";
-
-/** One warehouse with a database of its own. */
-export interface Place {
-  readonly warehouse: Warehouse;
-  /** Runs SQL as the owner of the models. */
-  sql(statement: string): Promise<void>;
-  close(): Promise<void>;
-}
+import { all, backOff, eachPage, type Place } from "./place.ts";
 
 export interface WarehouseUnderTest {
   readonly name: string;
-  open(): Promise<Place>;
+  readonly open: () => Promise<Place>;
   /** An expression of each native type, its logical type, and its cell. */
   readonly types: readonly (readonly [expression: string, type: ColumnType, cell: string])[];
   /** Pairs of expressions that hold the same value, the second in a wider type. */
   readonly widenings: readonly (readonly [narrow: string, wide: string])[];
 }
 
-export const backOff = { firstMs: 60_000, maxMs: 600_000 };
 const noon = new Date("2026-11-23T12:00:00Z");
 const later = (ms: number): Date => new Date(noon.getTime() + ms);
-
-export async function all<T>(pages: AsyncIterable<readonly T[]>): Promise<readonly T[]> {
-  return (await eachPage(pages)).flat();
-}
-
-async function eachPage<T>(pages: AsyncIterable<readonly T[]>): Promise<readonly (readonly T[])[]> {
-  const found: (readonly T[])[] = [];
-  for await (const page of pages) found.push(page);
-  return found;
-}
 
 /** A sync in miniature: a model over `select … from (values …)`, planned and committed run by run. */
 class Trial {
@@ -135,10 +117,13 @@ export function conformance({ name, open, types, widenings }: WarehouseUnderTest
         const columns = await place.warehouse.columns(model);
         expect(columns.map((column) => column.type)).toEqual(["integer", type]);
         const sampled = await place.warehouse.sample(model, columns, 10);
-        expect(sampled.toSorted()).toEqual([
-          ["1", cell],
-          ["2", null],
-        ]);
+        expect(sampled).toHaveLength(2);
+        expect(sampled).toEqual(
+          expect.arrayContaining([
+            ["1", cell],
+            ["2", null],
+          ]),
+        );
         const { changes } = await trial().plan(from.sql);
         expect(changes.map(({ cells }) => cells)).toEqual([
           ["1", cell],

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { OutcomeRow, PlannedChange, RunRef } from "../../src/warehouse.ts";
-import { all, backOff, type Place } from "./conformance.ts";
+import { all, backOff, type Place } from "./place.ts";
 
 const keys = ["a", "b", "c", "d"] as const;
 
@@ -77,7 +77,7 @@ class Expected {
 
   /** Entries of rows that were not in the plan are forgotten at a commit. */
   forget(present: ReadonlySet<string>): void {
-    for (const key of [...this.failed.keys()]) if (!present.has(key)) this.failed.delete(key);
+    for (const key of this.failed.keys()) if (!present.has(key)) this.failed.delete(key);
   }
 }
 

@@ -67,7 +67,7 @@ function cell(column: Column, value: string): string {
     case "date":
       return text;
     case "decimal":
-      return /,0\)$/.test(column.native) ? text : `rtrim(rtrim(${text}, '0'), '.')`;
+      return column.native.endsWith(",0)") ? text : `rtrim(rtrim(${text}, '0'), '.')`;
     case "float":
       // `100.0` → `100`
       return `regexp_replace(cast(cast(${value} as double) as varchar), '\\.0$', '')`;

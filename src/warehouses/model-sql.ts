@@ -1,0 +1,28 @@
+/** A model as SQL: its statement or table, narrowed by its filter. */
+import type { ModelQuery } from "../warehouse.ts";
+import type { Dialect } from "./dialect.ts";
+import { filterSql } from "./filter.ts";
+import { parseName, quote } from "./names.ts";
+import { enclose, oneStatement } from "./statement.ts";
+
+/** The rows of a model, narrowed by its filter: `from … where …`. */
+export function modelSource(model: ModelQuery, dialect: Dialect): string {
+  const from = `from ${modelTable(model, dialect)}`;
+  return model.filter === undefined ? from : `${from}\nwhere ${filterSql(model.filter, dialect)}`;
+}
+
+/** The model as one statement of its own, without its filter. */
+export function modelStatement({ from }: ModelQuery, dialect: Dialect): string {
+  return "sql" in from ? oneStatement(from.sql) : `select * from ${tableName(from.table, dialect)}`;
+}
+
+function modelTable({ from }: ModelQuery, dialect: Dialect): string {
+  if ("sql" in from) return `${enclose(from.sql)} as model`;
+  return `${tableName(from.table, dialect)} as model`;
+}
+
+function tableName(table: string, dialect: Dialect): string {
+  return parseName(table, (part) => dialect.fold(part))
+    .map(quote)
+    .join(".");
+}

@@ -1,0 +1,111 @@
+/**
+ * The memory of a whole run: `sluice run` in a process of its own, on 1,000,000 rows of 12 columns of which 1% changed,
+ * control store on Postgres, HubSpot's sandbox without limits in this process.
+ *
+ *   node test/bench/memory.ts [--rows 1000000]
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { DuckDBInstance } from "@duckdb/node-api";
+import createSandbox from "../../destinations/hubspot/sandbox.ts";
+import { serveSandbox } from "../../src/sandbox.ts";
+import { startPostgres } from "../postgres.ts";
+
+const { values } = parseArgs({ options: { rows: { type: "string", default: "1000000" } } });
+const rows = Number(values.rows);
+
+const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+const warehouse = join(folder, "bench.duckdb");
+const columns = ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10"];
+const properties = {
+  companies: [{ name: "account_id", type: "string", hasUniqueValue: true }, ...columns.map((name) => ({ name, type: "string" }))],
+};
+
+writeFileSync(
+  join(folder, "workspace.yaml"),
+  `kind: source
+name: warehouse
+type: duckdb
+connection: { path: "${warehouse}" }
+---
+kind: model
+name: accounts
+source: warehouse
+table: accounts
+key: id
+---
+kind: destination
+name: hubspot
+type: hubspot
+connection: { access_token: bench, base_url: "\${env:HUBSPOT}" }
+---
+kind: sync
+name: companies
+from: { model: accounts }
+to: { destination: hubspot, object: companies }
+mode: upsert
+match: { account_id: id }
+fields: { ${columns.map((name) => `${name}: ${name}`).join(", ")} }
+`,
+);
+
+async function sql(...statements: readonly string[]): Promise<void> {
+  const instance = await DuckDBInstance.create(warehouse);
+  const connection = await instance.connect();
+  for (const statement of statements) await connection.run(statement);
+  connection.closeSync();
+  instance.closeSync();
+}
+
+interface Measured {
+  readonly run: { status: string; accepted: number; requests: number; seconds: number };
+  readonly seconds: number;
+  readonly peakMb: number;
+}
+
+async function run(environment: NodeJS.ProcessEnv): Promise<Measured> {
+  const from = performance.now();
+  const command = join(import.meta.dirname, "../../src/cli/sluice.js");
+  const child = spawn(process.execPath, [command, "--dir", folder, "--json", "run", "companies"], { env: environment, stdio: ["ignore", "pipe", "inherit"] });
+  let out = "";
+  let peakMb = 0;
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
+  const sampling = setInterval(() => {
+    const high = /VmHWM:\s+(\d+) kB/.exec(readStatus(child.pid))?.[1];
+    if (high) peakMb = Number(high) / 1024;
+  }, 50);
+  await once(child, "close");
+  clearInterval(sampling);
+  return { run: JSON.parse(out), seconds: (performance.now() - from) / 1000, peakMb };
+}
+
+function readStatus(pid: number | undefined): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+const postgres = await startPostgres();
+const sandbox = await serveSandbox(createSandbox({ limits: false, seed: { properties } }));
+try {
+  const environment = { ...process.env, HUBSPOT: sandbox.url, SLUICE_DATABASE_URL: await postgres.database() };
+  await sql(`create table accounts as select 'A' || i as id, ${columns.map((name, at) => `'value ' || ((i * ${at + 7}) % 100003) as ${name}`).join(", ")}, i % 7 as spare from range(${rows}) r(i)`);
+  const applied = spawn(process.execPath, [join(import.meta.dirname, "../../src/cli/sluice.js"), "--dir", folder, "apply"], { env: environment, stdio: "inherit" });
+  await once(applied, "close");
+  for (const [name, change] of [["first run", ""], ["1% changed", "update accounts set c1 = 'new' where hash(id) % 100 = 7"], ["nothing changed", ""]] as const) {
+    if (change !== "") await sql(change);
+    const { run: ended, seconds, peakMb } = await run(environment);
+    const rate = ended.accepted === 0 ? "" : `, ${Math.round(ended.accepted / ended.seconds).toLocaleString("en")} changes/s`;
+    console.log(`${name}: ${ended.status}, ${ended.accepted.toLocaleString("en")} accepted in ${ended.requests.toLocaleString("en")} requests, ${seconds.toFixed(1)} s${rate}, peak memory of the process ${peakMb.toFixed(0)} MB`);
+  }
+} finally {
+  await sandbox.close();
+  await postgres.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
