@@ -4,9 +4,12 @@ import { type Change, DestinationError, type Outcome } from "../../src/destinati
 import type { Answer } from "./api.ts";
 import { errorSchema, type HubSpotError, reasonOf, refusalOf } from "./errors.ts";
 
+/** HubSpot's ids are text in some answers and numbers in others. */
+export const idSchema = z.union([z.string().min(1), z.number().transform(String)]);
+
 const resultSchema = z.object({
-  id: z.coerce.string(),
-  objectWriteTraceId: z.coerce.string().optional().catch(undefined),
+  id: idSchema.optional().catch(undefined),
+  objectWriteTraceId: idSchema.optional().catch(undefined),
   properties: z.record(z.string(), z.unknown()).default({}).catch({}),
 });
 
@@ -34,17 +37,16 @@ export function traceId(change: Change): string {
  */
 export function outcomesOf(sent: readonly Sent[], answer: Answer): readonly Outcome[] {
   if (answer.status < 200 || answer.status >= 300) throw refusalOf(answer);
-  const parsed = batchSchema.safeParse(answer.body);
-  if (!parsed.success) throw unknownShape(answer.status);
+  const { results, errors } = parseAnswer(batchSchema, answer.body, answer.status);
   const found = new Map<number, Outcome[]>();
   const note = (change: Change | undefined, outcome: (seq: number) => Outcome): void => {
     if (change) found.set(change.seq, [...(found.get(change.seq) ?? []), outcome(change.seq)]);
   };
   const find = finder(sent);
-  for (const result of parsed.data.results) {
+  for (const result of results) {
     note(find.byResult(result), (seq) => ({ seq, kind: "accepted", destinationId: result.id }));
   }
-  for (const error of parsed.data.errors) {
+  for (const error of errors) {
     for (const change of find.byError(error)) note(change, (seq) => ({ seq, kind: "rejected", ...reasonOf(error) }));
   }
   return sent.map(({ change: { seq } }) => agreed(seq, found.get(seq) ?? []));
@@ -68,12 +70,13 @@ interface Finder {
 
 function finder(sent: readonly Sent[]): Finder {
   const byTrace = new Map(sent.map(({ change }) => [traceId(change), change]));
-  const byId = new Map(sent.map(({ change, id }) => [normal(id), change]));
+  // By property too: one record's id may look like another's match value.
+  const byId = new Map(sent.map(({ change, id, idProperty }) => [identity(idProperty, id), change]));
   const properties = new Set(sent.map(({ idProperty }) => idProperty));
   const byIdentity = (result: z.infer<typeof resultSchema>): Change | undefined => {
     for (const property of properties) {
       const value = property === undefined ? result.id : result.properties[property];
-      const change = typeof value === "string" ? byId.get(normal(value)) : undefined;
+      const change = typeof value === "string" ? byId.get(identity(property, value)) : undefined;
       if (change) return change;
     }
     return undefined;
@@ -84,13 +87,18 @@ function finder(sent: readonly Sent[]): Finder {
       result.objectWriteTraceId === undefined ? byIdentity(result) : byTrace.get(result.objectWriteTraceId),
     byError: ({ context }) => {
       const traces = context["objectWriteTraceId"] ?? [];
+      const ids = context["ids"] ?? context["id"] ?? [];
       const found =
         traces.length > 0
           ? traces.map((trace) => byTrace.get(trace))
-          : (context["ids"] ?? context["id"] ?? []).map((id) => byId.get(normal(id)));
+          : ids.flatMap((id) => [...properties].map((property) => byId.get(identity(property, id))));
       return found.filter((change) => change !== undefined);
     },
   };
+}
+
+function identity(property: string | undefined, value: string): string {
+  return JSON.stringify([property ?? null, normal(value)]);
 }
 
 /** HubSpot stores e-mail addresses in lower case, whatever it was sent. */
@@ -98,7 +106,25 @@ function normal(id: string): string {
   return id.trim().toLowerCase();
 }
 
-export function unknownShape(status: number): DestinationError {
+/** What an answer holds. Throws `unavailable` when it has another form. */
+export function parseAnswer<Form>(schema: z.ZodType<Form>, body: unknown, status = 200): Form {
+  const parsed = schema.safeParse(body);
+  if (!parsed.success) throw unknownShape(status);
+  return parsed.data;
+}
+
+/** A request after one that was applied: when it fails, the batch as a whole may have been applied. */
+export async function afterApplied<Result>(request: Promise<Result>): Promise<Result> {
+  try {
+    return await request;
+  } catch (error) {
+    if (!(error instanceof DestinationError) || error.kind === "refused") throw error;
+    const { kind, message, code, status, retryAfterMs, field, cause } = error;
+    throw new DestinationError(kind, message, { code, applied: "unknown", status, retryAfterMs, field, cause });
+  }
+}
+
+function unknownShape(status: number): DestinationError {
   return new DestinationError("unavailable", `HubSpot answered ${status} in a form that is not known.`, {
     code: "unknown_answer",
     applied: "unknown",

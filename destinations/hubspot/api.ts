@@ -56,7 +56,8 @@ export function openApi(config: HubSpotConfig, { fetch }: Context): HubSpotApi {
 async function openClient(config: HubSpotConfig, fetch: Context["fetch"]): Promise<ApiRequest> {
   const { Client } = await import("@hubspot/api-client");
   const { Request } = await import("@hubspot/api-client/lib/src/services/http/Request.js");
-  const client = new Client({ accessToken: config.access_token, basePath: config.base_url, numberOfApiCallRetries: 0 });
+  const basePath = config.base_url.replace(/\/+$/, "");
+  const client = new Client({ accessToken: config.access_token, basePath, numberOfApiCallRetries: 0 });
   return ({ signal, ...options }) => {
     const request = new Request(client.config, options);
     return fetch(request.getUrl(), { ...request.getSendData(), ...(signal ? { signal } : {}) });

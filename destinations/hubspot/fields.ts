@@ -70,10 +70,16 @@ function optionsOf({ externalOptions, options }: Property, type: FieldType): Pic
 /** A value as HubSpot takes it: always text; empty text clears. */
 export function toText(value: Value, type: FieldType | undefined): string {
   if (value === null) return "";
+  if (isList(value)) return toChoices(value.map((choice) => toText(choice, undefined)));
+  if (type === "multi_enum") return toChoices([String(value)]);
   if (typeof value === "string") return type === "datetime" ? toMilliseconds(value) : value;
-  // A list that began with a semicolon would be added to the present choices instead of replacing them.
-  if (isList(value)) return value.filter((choice) => typeof choice === "string" && choice !== "").join(";");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** Text that began with a semicolon would be added to the present choices instead of replacing them. */
+function toChoices(values: readonly string[]): string {
+  const choices = values.flatMap((value) => value.split(";")).filter((choice) => choice !== "");
+  return [...new Set(choices)].join(";");
 }
 
 function isList(value: Value): value is readonly Value[] {

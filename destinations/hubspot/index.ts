@@ -14,6 +14,7 @@ import {
   type Outcome,
   type RateLimit,
 } from "../../src/destination.ts";
+import { parseAnswer } from "./answers.ts";
 import { type HubSpotApi, type HubSpotConfig, openApi } from "./api.ts";
 import { hubspotFailure, refusalOf } from "./errors.ts";
 import { propertiesSchema, toFields } from "./fields.ts";
@@ -82,7 +83,8 @@ class HubSpotConnection implements Connection {
   }
 
   async check(signal?: AbortSignal): Promise<{ readonly account: string }> {
-    const details = accountSchema.parse(
+    const details = parseAnswer(
+      accountSchema,
       await this.#api.read("GET", `/account-info/${this.#api.version}/details`, undefined, signal),
     );
     await this.#api.read("GET", `/crm/properties/${this.#api.version}/contacts`, undefined, signal);
@@ -172,7 +174,7 @@ class HubSpotConnection implements Connection {
         signal,
       );
       if (answer.status !== 200) throw refusalOf(answer);
-      return toFields(propertiesSchema.parse(answer.body).results, object);
+      return toFields(parseAnswer(propertiesSchema, answer.body).results, object);
     });
   }
 
@@ -180,13 +182,11 @@ class HubSpotConnection implements Connection {
     this.#customObjects ??= this.#api
       .read("GET", `/crm-object-schemas/${this.#api.version}/schemas`, undefined, signal)
       .then((answer) =>
-        schemasSchema
-          .parse(answer)
-          .results.map(({ name, objectTypeId, labels }) => ({
-            name,
-            typeId: objectTypeId,
-            title: labels.plural ?? name,
-          })),
+        parseAnswer(schemasSchema, answer).results.map(({ name, objectTypeId, labels }) => ({
+          name,
+          typeId: objectTypeId,
+          title: labels.plural ?? name,
+        })),
       )
       .catch((error: unknown) => {
         this.#customObjects = undefined;

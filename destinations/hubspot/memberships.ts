@@ -1,7 +1,7 @@
 /** Puts records on a static list, and takes them off. */
 import { z } from "zod";
 import { type Batch, type Change, DestinationError, type ObjectSettings, type Outcome } from "../../src/destination.ts";
-import { unknownShape } from "./answers.ts";
+import { afterApplied, idSchema, parseAnswer } from "./answers.ts";
 import type { HubSpotApi } from "./api.ts";
 import { refusalOf } from "./errors.ts";
 import { lookUp, matchText } from "./records.ts";
@@ -33,7 +33,7 @@ export function parseSettings(settings: ObjectSettings): MembershipSettings {
 }
 
 const listSchema = z.object({
-  list: z.object({ listId: z.coerce.string(), name: z.string(), processingType: z.string() }),
+  list: z.object({ listId: idSchema, name: z.string(), processingType: z.string() }),
 });
 
 /** The list's id, or undefined when there is none. A list that HubSpot fills by itself is refused. */
@@ -49,9 +49,7 @@ export async function findList(
     const answer = await api.call("GET", path, undefined, signal);
     if (answer.status === 404) continue;
     if (answer.status !== 200) throw refusalOf(answer);
-    const parsed = listSchema.safeParse(answer.body);
-    if (!parsed.success) throw unknownShape(answer.status);
-    const { listId, name, processingType } = parsed.data.list;
+    const { listId, name, processingType } = parseAnswer(listSchema, answer.body).list;
     if (processingType !== "DYNAMIC") return listId;
     throw new DestinationError(
       "refused",
@@ -76,9 +74,15 @@ export async function ensureList(
   if (found !== undefined) return found;
   if (!settings.create) throw listMissing(settings);
   const body = { name: settings.list, objectTypeId, processingType: "MANUAL" };
-  const parsed = listSchema.safeParse(await api.read("POST", `/crm/lists/${api.version}`, body, signal));
-  if (!parsed.success) throw unknownShape(200);
-  return parsed.data.list.listId;
+  try {
+    return parseAnswer(listSchema, await api.read("POST", `/crm/lists/${api.version}`, body, signal)).list.listId;
+  } catch (error) {
+    // Somebody else may have made it in the meantime.
+    const taken = error instanceof DestinationError && error.code === "ILS.DUPLICATE_LIST_NAMES";
+    const made = taken ? await findList(settings, objectTypeId, api, signal) : undefined;
+    if (made === undefined) throw error;
+    return made;
+  }
 }
 
 export function listMissing({ list, of }: MembershipSettings): DestinationError {
@@ -143,9 +147,9 @@ function notFound({ seq, match }: Change, of: string): Outcome {
 type Membership = "member" | "not_member" | "missing";
 
 const changedSchema = z.object({
-  recordsIdsAdded: z.array(z.coerce.string()),
-  recordIdsRemoved: z.array(z.coerce.string()),
-  recordIdsMissing: z.array(z.coerce.string()),
+  recordsIdsAdded: z.array(idSchema),
+  recordIdsRemoved: z.array(idSchema),
+  recordIdsMissing: z.array(idSchema),
 });
 
 /** What became of each record. Those that the answer leaves out, as HubSpot may for members already, are looked at. */
@@ -156,22 +160,22 @@ async function change(
 ): Promise<ReadonlyMap<string, Membership>> {
   const { api, listId, signal } = context;
   const body = { recordIdsToAdd: add, recordIdsToRemove: remove };
-  const parsed = changedSchema.safeParse(
+  const changed = parseAnswer(
+    changedSchema,
     await api.read("PUT", `/crm/lists/${api.version}/${listId}/memberships/add-and-remove`, body, signal),
   );
-  if (!parsed.success) throw unknownShape(200);
   const states = new Map<string, Membership>();
-  for (const id of parsed.data.recordsIdsAdded) states.set(id, "member");
-  for (const id of parsed.data.recordIdsRemoved) states.set(id, "not_member");
-  for (const id of parsed.data.recordIdsMissing) states.set(id, "missing");
+  for (const id of changed.recordsIdsAdded) states.set(id, "member");
+  for (const id of changed.recordIdsRemoved) states.set(id, "not_member");
+  for (const id of changed.recordIdsMissing) states.set(id, "missing");
   const silent = [...add, ...remove].filter((id) => !states.has(id));
-  for (const [id, state] of await lookAt(silent, context)) states.set(id, state);
+  for (const [id, state] of await afterApplied(lookAt(silent, context))) states.set(id, state);
   return states;
 }
 
 const membershipsSchema = z.object({
   results: z.array(
-    z.object({ recordId: z.coerce.string(), recordListMemberships: z.array(z.object({ listId: z.coerce.string() })) }),
+    z.object({ recordId: idSchema, recordListMemberships: z.array(z.object({ listId: idSchema })) }),
   ),
 });
 
@@ -181,12 +185,12 @@ async function lookAt(
 ): Promise<ReadonlyMap<string, Membership>> {
   if (ids.length === 0) return new Map();
   const body = { inputs: ids.map((recordId) => ({ objectTypeId, recordId })) };
-  const parsed = membershipsSchema.safeParse(
+  const { results } = parseAnswer(
+    membershipsSchema,
     await api.read("POST", `/crm/lists/${api.version}/records/memberships/batch/read`, body, signal),
   );
-  if (!parsed.success) throw unknownShape(200);
   return new Map(
-    parsed.data.results.map(({ recordId, recordListMemberships }) => [
+    results.map(({ recordId, recordListMemberships }) => [
       recordId,
       recordListMemberships.some((membership) => membership.listId === listId) ? "member" : "not_member",
     ]),

@@ -1,7 +1,7 @@
 /** Writes records: contacts, companies, deals, tickets, custom objects. */
 import { z } from "zod";
-import { type Batch, type Change, DestinationError, type FieldType, type Outcome } from "../../src/destination.ts";
-import { outcomesOf, type Sent, traceId, unknownShape } from "./answers.ts";
+import { type Batch, type Change, DestinationError, type DestinationRecord, type FieldType, type Outcome } from "../../src/destination.ts";
+import { afterApplied, idSchema, outcomesOf, parseAnswer, type Sent, traceId } from "./answers.ts";
 import type { HubSpotApi } from "./api.ts";
 import { toText } from "./fields.ts";
 
@@ -39,13 +39,14 @@ async function upsert(batch: Batch, context: RecordsContext): Promise<readonly O
   const renames = await rename(batch, renamed, context);
   const gone = renamed.filter(({ seq }) => renames.some((outcome) => outcome.seq === seq && isNotFound(outcome)));
   const kept = renames.filter(({ seq }) => !gone.some((change) => change.seq === seq));
-  return [...kept, ...(await upsertByMatch(batch, [...others, ...gone], context))];
+  const upserted = upsertByMatch(batch, [...others, ...gone], context);
+  return [...kept, ...(await (kept.length > 0 ? afterApplied(upserted) : upserted))];
 }
 
 /** The row's match value changed: its record keeps its history and gets the new value. */
 async function rename(batch: Batch, changes: readonly Change[], context: RecordsContext): Promise<readonly Outcome[]> {
   const sent = changes.map((change): Sent => ({ change, id: change.destinationId ?? "", idProperty: undefined }));
-  return send("update", batch, sent, context);
+  return send("update", batch, sent, context, ({ record, match }) => ({ ...record, ...match }));
 }
 
 function isNotFound(outcome: Outcome): boolean {
@@ -75,7 +76,8 @@ async function upsertByMatch(
   });
   const missing = changes.filter(({ seq }) => !ids.has(seq));
   const updated = await send("update", batch, present, context);
-  return [...updated, ...(await create(batch, missing, context))];
+  const created = create(batch, missing, context);
+  return [...updated, ...(await (updated.length > 0 ? afterApplied(created) : created))];
 }
 
 async function update(batch: Batch, context: RecordsContext): Promise<readonly Outcome[]> {
@@ -92,7 +94,7 @@ async function create(batch: Batch, changes: readonly Change[], context: Records
   const sent = changes.map((change) => byMatch(change, batch));
   const inputs = changes.map((change) => ({
     objectWriteTraceId: traceId(change),
-    properties: propertiesOf(change, context),
+    properties: toProperties({ ...change.record, ...change.match }, context),
     associations: [],
   }));
   return outcomesOf(sent, await context.api.call("POST", path(batch, "create", context), { inputs }, context.signal));
@@ -127,7 +129,7 @@ async function send(
   batch: Batch,
   sent: readonly Sent[],
   context: RecordsContext,
-  recordOf: (change: Change) => Change["record"] = ({ record, match }) => ({ ...record, ...match }),
+  recordOf: (change: Change) => Change["record"] = withoutMatch,
 ): Promise<readonly Outcome[]> {
   if (sent.length === 0) return [];
   const inputs = sent.map(({ change, id, idProperty }) => ({
@@ -144,8 +146,13 @@ function byMatch(change: Change, { match }: Batch): Sent {
   return { change, id: matchText(change, property), idProperty: property };
 }
 
-function propertiesOf({ record, match }: Change, context: RecordsContext): Record<string, string> {
-  return toProperties({ ...record, ...match }, context);
+/**
+ * A record that was found by a match value keeps its own: it may have been found by a further e-mail address, which must
+ * not take the place of its first. With nothing else to write the match stays, for HubSpot wants properties.
+ */
+function withoutMatch({ record, match }: Change): DestinationRecord {
+  const rest = Object.entries(record).filter(([name]) => !(name in match));
+  return rest.length === 0 ? match : Object.fromEntries(rest);
 }
 
 function toProperties(record: Change["record"], { types }: RecordsContext): Record<string, string> {
@@ -153,7 +160,7 @@ function toProperties(record: Change["record"], { types }: RecordsContext): Reco
 }
 
 const readSchema = z.object({
-  results: z.array(z.object({ id: z.coerce.string(), properties: z.record(z.string(), z.string().nullable()).default({}) })),
+  results: z.array(z.object({ id: idSchema, properties: z.record(z.string(), z.string().nullable()).default({}) })),
 });
 
 /** The ids of the records that changes match, by seq. A contact is also found by its further e-mail addresses. */
@@ -164,19 +171,12 @@ export async function lookUp(
 ): Promise<ReadonlyMap<number, string>> {
   if (changes.length === 0) return new Map();
   const [property = ""] = match;
-  const values = new Map(
-    changes.map((change) => [
-      matchText(change, property)
-        .trim()
-        .toLowerCase(),
-      change.seq,
-    ]),
-  );
+  const sought = Map.groupBy(changes, (change) => matchText(change, property).trim().toLowerCase());
   const body = {
     idProperty: property,
     properties: property === "email" ? [property, "hs_additional_emails"] : [property],
     propertiesWithHistory: [],
-    inputs: [...values.keys()].map((id) => ({ id })),
+    inputs: [...sought.keys()].map((id) => ({ id })),
   };
   const answer = await context.api.read(
     "POST",
@@ -184,15 +184,11 @@ export async function lookUp(
     body,
     context.signal,
   );
-  const parsed = readSchema.safeParse(answer);
-  if (!parsed.success) throw unknownShape(200);
   const ids = new Map<number, string>();
-  for (const { id, properties } of parsed.data.results) {
+  for (const { id, properties } of parseAnswer(readSchema, answer).results) {
     const further = (properties["hs_additional_emails"] ?? "").split(";");
-    for (const value of [properties[property] ?? "", ...further]) {
-      const seq = values.get(value.trim().toLowerCase());
-      if (seq !== undefined) ids.set(seq, id);
-    }
+    for (const value of [properties[property] ?? "", ...further])
+      for (const { seq } of sought.get(value.trim().toLowerCase()) ?? []) ids.set(seq, id);
   }
   return ids;
 }

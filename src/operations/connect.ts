@@ -11,6 +11,8 @@ import { UsageError } from "../errors.ts";
 import { createFetch } from "../fetch.ts";
 import type { Warehouse } from "../warehouse.ts";
 import type { Service } from "./service.ts";
+import type { SyncSpec } from "../sync/ports.ts";
+import { hash } from "node:crypto";
 
 /** The warehouse of a source. It connects on first use; whoever opens it closes it. */
 export async function openWarehouse(source: SourceDocument, service: Service): Promise<Warehouse> {
@@ -32,6 +34,16 @@ export async function openWarehouse(source: SourceDocument, service: Service): P
 export interface OpenDestination extends AsyncDisposable {
   readonly connection: Connection;
   readonly requests: () => number;
+  /** Where it leads: the destination's name and address. */
+  readonly place: string;
+}
+
+/**
+ * The name under which plan and state of a sync are kept. State says what one place holds, so a sync that is pointed to
+ * another destination, address, object or list begins anew there, and finds its state again when it is pointed back.
+ */
+export function plannerName({ name, object, settings }: SyncSpec, place: string): string {
+  return `${name}_${hash("sha256", JSON.stringify([place, object, settings]), "hex").slice(0, 8)}`;
 }
 
 /** Connects to a destination: paced to the vendor's limits, retried where that is safe, counted. */
@@ -57,6 +69,7 @@ export async function openDestination(destination: DestinationDocument, service:
   return {
     connection,
     requests: () => requests,
+    place: `${destination.name} ${String(config["base_url"])}`,
     [Symbol.asyncDispose]: async () => {
       await connection.close?.();
       await outbound.close();

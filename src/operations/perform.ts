@@ -4,7 +4,7 @@ import type { Claim } from "../store/leases.ts";
 import { noCounts } from "../sync/commit.ts";
 import type { RunProgress } from "../sync/ports.ts";
 import { type ClaimedRun, executeRun, failureOf, type World } from "../sync/run.ts";
-import { openDestination, openWarehouse } from "./connect.ts";
+import { openDestination, openWarehouse, plannerName } from "./connect.ts";
 import { storedDocuments } from "./documents.ts";
 import { leaseMs, type Service } from "./service.ts";
 
@@ -51,7 +51,7 @@ async function performClaimed(claim: Claim, service: Service, { signal, onProgre
     random: service.random,
     kinds: await service.registry.mappingKinds(),
     warehouse: ends.warehouse,
-    planner: ends.warehouse.planner(spec.name),
+    planner: ends.planner,
     connection: ends.connection,
     requests: ends.requests,
     leaseMs,
@@ -61,17 +61,21 @@ async function performClaimed(claim: Claim, service: Service, { signal, onProgre
   await executeRun(run, world, signal);
 }
 
-type Ends = Pick<World, "warehouse" | "connection" | "requests"> & AsyncDisposable;
+type Ends = Pick<World, "warehouse" | "planner" | "connection" | "requests"> & AsyncDisposable;
 type UnopenedEnds = { readonly failure: unknown } & AsyncDisposable;
 
 /** Opens what the run needs. A setting that is missing or wrong is how the run ends, not a failure of the worker. */
-async function openEnds({ spec: { source, destination } }: Claim, service: Service): Promise<Ends | UnopenedEnds> {
+async function openEnds(
+  { spec: { spec, source, destination } }: Claim,
+  service: Service,
+): Promise<Ends | UnopenedEnds> {
   await using opened = new AsyncDisposableStack();
   try {
     const warehouse = opened.adopt(await openWarehouse(source, service), (one) => one.close());
-    const { connection, requests } = opened.use(await openDestination(destination, service));
+    const { connection, requests, place } = opened.use(await openDestination(destination, service));
+    const planner = warehouse.planner(plannerName(spec, place));
     const kept = opened.move();
-    return { warehouse, connection, requests, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+    return { warehouse, planner, connection, requests, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   } catch (failure) {
     return { failure, [Symbol.asyncDispose]: () => Promise.resolve() };
   }

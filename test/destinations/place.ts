@@ -60,6 +60,8 @@ export function swiftClock(): Clock {
 }
 
 export interface Place extends AsyncDisposable {
+  /** The sandbox's address. */
+  readonly url: string;
   readonly adapter: DestinationAdapter;
   readonly fixture: DestinationFixture;
   readonly object: ObjectFixture;
@@ -109,6 +111,7 @@ export async function openPlace(options: PlaceOptions): Promise<Place> {
     return answer.status === 204 ? null : answer.json();
   };
   return {
+    url: served.url,
     adapter,
     fixture,
     object,

@@ -20,7 +20,10 @@ async function runWith(find: string, put: string, environment: Record<string, st
 }
 
 function failureOf({ stdout }: Finished): { code: string; message: string; hint?: string } {
-  const answer = JSON.parse(stdout) as { failure?: { code: string; message: string }; error?: { code: string; message: string } };
+  const answer = JSON.parse(stdout) as {
+    failure?: { code: string; message: string };
+    error?: { code: string; message: string };
+  };
   return answer.failure ?? answer.error ?? { code: "none", message: stdout };
 }
 
@@ -28,7 +31,10 @@ describe("one clear message each, the right exit code, nothing lost", () => {
   test("a refused credential", async () => {
     const done = await business.sluice(["--json", "run", "companies"], { environment: { TOKEN: "wrong-token" } });
     expect(done.code).toBe(1);
-    expect(failureOf(done)).toMatchObject({ code: "INVALID_AUTHENTICATION", message: expect.stringContaining('destination "hubspot"') });
+    expect(failureOf(done)).toMatchObject({
+      code: "INVALID_AUTHENTICATION",
+      message: expect.stringContaining('destination "hubspot"'),
+    });
     expect(done.stdout + done.stderr).not.toContain("wrong-token");
   });
 
@@ -39,7 +45,9 @@ describe("one clear message each, the right exit code, nothing lost", () => {
   });
 
   test("a destination that is down", async () => {
-    const done = await business.sluice(["--json", "check", "hubspot"], { environment: { HUBSPOT: "http://127.0.0.1:9" } });
+    const done = await business.sluice(["--json", "check", "hubspot"], {
+      environment: { HUBSPOT: "http://127.0.0.1:9" },
+    });
     expect(done.code).toBe(1);
     expect(failureOf(done)).toMatchObject({ code: "unreachable" });
   });
@@ -59,23 +67,35 @@ describe("one clear message each, the right exit code, nothing lost", () => {
   test("a model without its key", async () => {
     const done = await runWith("key: id", "key: account_number");
     expect(done.code).toBe(1);
-    expect(failureOf(done)).toMatchObject({ code: "key_column_missing", message: expect.stringContaining("account_number") });
+    expect(failureOf(done)).toMatchObject({
+      code: "key_column_missing",
+      message: expect.stringContaining("account_number"),
+    });
   });
 
   test("a field that HubSpot does not have, with the one that was probably meant", async () => {
     const done = await runWith("plan_name: plan", "plan_nam: plan");
     expect(done.code).toBe(1);
-    expect(failureOf(done)).toMatchObject({ code: "unknown_field", message: expect.stringContaining('Did you mean "plan_name"?') });
+    expect(failureOf(done)).toMatchObject({
+      code: "unknown_field",
+      message: expect.stringContaining('Did you mean "plan_name"?'),
+    });
   });
 
   test("a column that the model does not have", async () => {
     const done = await runWith("mrr: mrr", "mrr: mr");
     expect(done.code).toBe(1);
-    expect(failureOf(done)).toMatchObject({ code: "unknown_column", message: expect.stringContaining('Did you mean "mrr"?') });
+    expect(failureOf(done)).toMatchObject({
+      code: "unknown_column",
+      message: expect.stringContaining('Did you mean "mrr"?'),
+    });
   });
 
   test("several misfits at once are all told", async () => {
-    const done = await runWith("fields: { name: name, mrr: mrr, plan_name: plan }", "fields: { nam: name, createdate: name, plan_name: pla }");
+    const done = await runWith(
+      "fields: { name: name, mrr: mrr, plan_name: plan }",
+      "fields: { nam: name, createdate: name, plan_name: pla }",
+    );
     const { message } = failureOf(done);
     expect(message).toContain("fields.nam");
     expect(message).toContain("fields.createdate");

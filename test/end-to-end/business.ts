@@ -127,7 +127,10 @@ export class Business implements AsyncDisposable {
   }
 
   /** Runs the command to its end, or kills it with SIGKILL after a while, or once HubSpot was asked so many times. */
-  async sluice(args: readonly string[], options: { killAfterMs?: number; killAfterRequests?: number; environment?: Record<string, string> } = {}): Promise<Finished> {
+  async sluice(
+    args: readonly string[],
+    options: { killAfterMs?: number; killAfterRequests?: number; environment?: Record<string, string> } = {},
+  ): Promise<Finished> {
     const child = spawn(process.execPath, [command, "--dir", this.folder, ...args], {
       env: { PATH: process.env["PATH"], ...this.environment, ...options.environment },
       stdio: ["ignore", "pipe", "pipe"],
@@ -136,14 +139,18 @@ export class Business implements AsyncDisposable {
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-    const timer = options.killAfterMs === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), options.killAfterMs);
+    const timer =
+      options.killAfterMs === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), options.killAfterMs);
     const { killAfterRequests } = options;
     if (killAfterRequests !== undefined) {
       const until = (await this.requests()) + killAfterRequests;
       while (child.exitCode === null && (await this.requests()) < until) await sleep(5);
       child.kill("SIGKILL");
     }
-    const [code] = child.exitCode === null && child.signalCode === null ? ((await once(child, "close")) as [number | null]) : [child.exitCode];
+    const [code] =
+      child.exitCode === null && child.signalCode === null
+        ? ((await once(child, "close")) as [number | null])
+        : [child.exitCode];
     clearTimeout(timer);
     return { code, stdout, stderr };
   }
@@ -155,7 +162,10 @@ export class Business implements AsyncDisposable {
   }
 
   async fault(...faults: readonly Fault[]): Promise<void> {
-    const response = await fetch(`${this.sandbox.url}/_sandbox/faults`, { method: "POST", body: JSON.stringify(faults) });
+    const response = await fetch(`${this.sandbox.url}/_sandbox/faults`, {
+      method: "POST",
+      body: JSON.stringify(faults),
+    });
     if (response.status !== 204) throw new Error(await response.text());
   }
 
@@ -173,7 +183,9 @@ export class Business implements AsyncDisposable {
     const companies = Object.values(this.sandbox.sandbox.contents()["companies"] ?? {}) as Record<string, string>[];
     return companies
       .filter((company) => company["account_id"] !== undefined)
-      .map((company) => [company["account_id"], company["name"], Number(company["mrr"]), company["plan_name"]].join("|"))
+      .map((company) =>
+        [company["account_id"], company["name"], Number(company["mrr"]), company["plan_name"]].join("|"),
+      )
       .toSorted();
   }
 
@@ -199,9 +211,11 @@ export class Business implements AsyncDisposable {
   async falseClaims(): Promise<readonly string[]> {
     for (const id of Object.keys(this.sandbox.sandbox.contents()["companies"] ?? {})) this.#made.add(id);
     // A run that was killed early has not made it yet.
-    const made = await this.sql("select 1 from duckdb_tables() where table_name = 'state_companies'");
+    const made = await this.sql("select table_name from duckdb_tables() where table_name like 'state_companies%'");
     if (made.length === 0) return [];
-    const state = await this.sql("select row_key, destination_id from sluice.state_companies where fingerprint is not null");
+    const state = await this.sql(
+      `select row_key, destination_id from sluice."${made[0]?.[0]}" where fingerprint is not null`,
+    );
     return state.filter(([, id = ""]) => !this.#made.has(id)).map(([key = ""]) => key);
   }
 

@@ -10,14 +10,24 @@ describe("the main job", () => {
 
   test("the first run puts every row of the segment into HubSpot", async () => {
     const run = await business.run();
-    expect(run).toMatchObject({ status: "succeeded", planned: { added: 800, changed: 0, removed: 0 }, accepted: 800, in_doubt: 0 });
+    expect(run).toMatchObject({
+      status: "succeeded",
+      planned: { added: 800, changed: 0, removed: 0 },
+      accepted: 800,
+      in_doubt: 0,
+    });
     expect(business.held()).toEqual(await business.expected());
     expect(await business.falseClaims()).toEqual([]);
   });
 
   test("a second run without changes plans nothing and asks HubSpot nothing", async () => {
     const before = await business.requests();
-    expect(await business.run()).toMatchObject({ status: "succeeded", planned: { added: 0, changed: 0, removed: 0 }, unchanged: 800, requests: 0 });
+    expect(await business.run()).toMatchObject({
+      status: "succeeded",
+      planned: { added: 0, changed: 0, removed: 0 },
+      unchanged: 800,
+      requests: 0,
+    });
     expect(await business.requests()).toBe(before);
   });
 
@@ -40,15 +50,30 @@ describe("the main job", () => {
   });
 
   test("records that this sync did not put there are never removed", async () => {
-    const body = { inputs: [{ properties: { name: "By hand", account_id: "A99999" }, associations: [] }, { properties: { name: "Prospect" }, associations: [] }] };
+    const body = {
+      inputs: [
+        { properties: { name: "By hand", account_id: "A99999" }, associations: [] },
+        { properties: { name: "Prospect" }, associations: [] },
+      ],
+    };
     const headers = { authorization: "Bearer right-token", "content-type": "application/json" };
-    await fetch(`${business.sandbox.url}/crm/objects/2026-09/companies/batch/create`, { method: "POST", headers, body: JSON.stringify(body) });
+    await fetch(`${business.sandbox.url}/crm/objects/2026-09/companies/batch/create`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+    });
     await business.sql("update accounts set mrr = 0 where id in ('A14','A16')");
     expect(await business.run()).toMatchObject({ planned: { added: 0, changed: 0, removed: 2 }, accepted: 2 });
     const companies = Object.values(business.sandbox.sandbox.contents()["companies"] ?? {}) as Record<string, string>[];
     expect(companies.map(({ name }) => name)).toEqual(expect.arrayContaining(["By hand", "Prospect"]));
-    const [byHand] = Object.entries(business.sandbox.sandbox.contents()["companies"] ?? {}).filter(([, one]) => (one as { name: string }).name === "By hand");
-    await fetch(`${business.sandbox.url}/crm/objects/2026-09/companies/batch/archive`, { method: "POST", headers, body: JSON.stringify({ inputs: [{ id: byHand?.[0] }] }) });
+    const [byHand] = Object.entries(business.sandbox.sandbox.contents()["companies"] ?? {}).filter(
+      ([, one]) => (one as { name: string }).name === "By hand",
+    );
+    await fetch(`${business.sandbox.url}/crm/objects/2026-09/companies/batch/archive`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify({ inputs: [{ id: byHand?.[0] }] }),
+    });
   });
 
   test("bad rows are refused with field and reason; all others arrive", async () => {
@@ -60,16 +85,25 @@ describe("the main job", () => {
     expect(isAccountedFor(run)).toBe(true);
     const refused = await business.rejectedKeys(run.run);
     expect(refused).toEqual(expect.arrayContaining(["A21", "A22", "A23"]));
-    const settled = (lines: readonly string[]): readonly string[] => lines.filter((line) => !refused.includes(line.split("|")[0] ?? ""));
+    const settled = (lines: readonly string[]): readonly string[] =>
+      lines.filter((line) => !refused.includes(line.split("|")[0] ?? ""));
     expect(settled(business.held())).toEqual(await business.expected(refused));
-    expect(await business.run()).toMatchObject({ status: "succeeded", planned: { added: 0, changed: 0, removed: 0 }, requests: 0 });
+    expect(await business.run()).toMatchObject({
+      status: "succeeded",
+      planned: { added: 0, changed: 0, removed: 0 },
+      requests: 0,
+    });
   });
 
   test("after a mapping edit every row is mapped again, but only records that differ are sent", async () => {
-    await business.sql("delete from accounts where id is null or name in ('Twin'); update accounts set plan = 'pro', name = 'ok' where id in ('A21', 'A22')");
+    await business.sql(
+      "delete from accounts where id is null or name in ('Twin'); update accounts set plan = 'pro', name = 'ok' where id in ('A21', 'A22')",
+    );
     await business.run();
     const before = await business.requests();
-    const edited = business.read("workspace.yaml").replace("name: name, mrr: mrr", 'name: { template: "{{ name }}" }, mrr: mrr');
+    const edited = business
+      .read("workspace.yaml")
+      .replace("name: name, mrr: mrr", 'name: { template: "{{ name }}" }, mrr: mrr');
     business.write("workspace.yaml", edited);
     const run = await business.run();
     expect(run.planned?.changed).toBeGreaterThan(700);
@@ -104,7 +138,10 @@ describe("the main job", () => {
     await business.sql("update accounts set mrr = 77 where id = 'A9'");
     const { stdout, code } = await business.sluice(["--json", "plan", "companies"]);
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ planned: { added: 0, changed: 1, removed: 0 }, sample: [{ row_key: "A9", record: { mrr: "77" } }] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      planned: { added: 0, changed: 1, removed: 0 },
+      sample: [{ row_key: "A9", record: { mrr: "77" } }],
+    });
     expect(business.held()).toEqual(before);
     expect(await business.run()).toMatchObject({ planned: { changed: 1 }, accepted: 1 });
   });
@@ -128,4 +165,16 @@ test("any answer of HubSpot leaves contents equal to the model in the end", asyn
   const second = await business.run();
   expect(second).toMatchObject({ status: "succeeded", in_doubt: 0 });
   expect(business.held()).toEqual(await business.expected());
+});
+
+test("a sync that is pointed to another HubSpot begins anew there, and finds its state again when it is pointed back", async () => {
+  await using business = await Business.open(100);
+  await using other = await Business.open(1);
+  expect(await business.run()).toMatchObject({ planned: { added: 80 }, accepted: 80 });
+  const elsewhere = await business.sluice(["--json", "run", "companies"], {
+    environment: { HUBSPOT: other.sandbox.url },
+  });
+  expect(JSON.parse(elsewhere.stdout)).toMatchObject({ planned: { added: 80 }, accepted: 80 });
+  expect(other.held()).toEqual(business.held());
+  expect(await business.run()).toMatchObject({ planned: { added: 0, changed: 0, removed: 0 }, unchanged: 80 });
 });

@@ -49,7 +49,8 @@ export class Lists {
     const route = `${method} ${path.length}`;
     if (route === "POST 0") return this.#create(body);
     if (route === "GET 4" && first === "object-type-id" && third === "name")
-      return this.#byName(second ?? "", fourth ?? "");
+      // The server leaves reserved characters of a path encoded.
+      return this.#byName(second ?? "", (fourth ?? "").replaceAll(/%(2[3-6BCF]|3[ABDF]|40)/gi, decodeURIComponent));
     if (method === "POST" && path.join("/") === "records/memberships/batch/read") return this.#memberships(body);
     const list = this.#lists.get(first);
     if (!list) return path.length > 0 ? refusal(404, "OBJECT_NOT_FOUND", `List ${first} does not exist`) : null;

@@ -1,0 +1,10 @@
+/** All benchmarks, one after another, each in a process of its own so that memory is its own. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+const benches: readonly (readonly string[])[] = [["diff.ts", "duckdb"], ["diff.ts", "postgres"], ["memory.ts"]];
+
+for (const [file = "", ...args] of benches) {
+  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, file), ...args], { stdio: "inherit" });
+  if (status !== 0) process.exitCode = 1;
+}
