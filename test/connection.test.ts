@@ -64,7 +64,8 @@ function failing(failures: readonly unknown[]): { connection: Connection; tries:
   const connection: Connection = {
     check: () => act({ account: "account" }),
     objects: () => act([]),
-    describe: () => act({ name: "", title: "", modes: [], removals: [], batch: { records: 1 }, idempotent, fields: [] }),
+    describe: () =>
+      act({ name: "", title: "", modes: [], removals: [], batch: { records: 1 }, idempotent, fields: [] }),
     write: () => act([]),
   };
   return { connection, tries: () => tries };

@@ -71,7 +71,7 @@ function optionsOf({ externalOptions, options }: Property, type: FieldType): Pic
 export function toText(value: Value, type: FieldType | undefined): string {
   if (value === null) return "";
   if (isList(value)) return toChoices(value.map((choice) => toText(choice, undefined)));
-  if (type === "multi_enum") return toChoices([String(value)]);
+  if (type === "multi_enum") return toChoices([toText(value, undefined)]);
   if (typeof value === "string") return type === "datetime" ? toMilliseconds(value) : value;
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

@@ -174,9 +174,7 @@ async function change(
 }
 
 const membershipsSchema = z.object({
-  results: z.array(
-    z.object({ recordId: idSchema, recordListMemberships: z.array(z.object({ listId: idSchema })) }),
-  ),
+  results: z.array(z.object({ recordId: idSchema, recordListMemberships: z.array(z.object({ listId: idSchema })) })),
 });
 
 async function lookAt(

@@ -1,6 +1,13 @@
 /** Writes records: contacts, companies, deals, tickets, custom objects. */
 import { z } from "zod";
-import { type Batch, type Change, DestinationError, type DestinationRecord, type FieldType, type Outcome } from "../../src/destination.ts";
+import {
+  type Batch,
+  type Change,
+  DestinationError,
+  type DestinationRecord,
+  type FieldType,
+  type Outcome,
+} from "../../src/destination.ts";
 import { afterApplied, idSchema, outcomesOf, parseAnswer, type Sent, traceId } from "./answers.ts";
 import type { HubSpotApi } from "./api.ts";
 import { toText } from "./fields.ts";

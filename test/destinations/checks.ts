@@ -170,7 +170,7 @@ export const checks: Readonly<Record<string, Check>> = {
       await removes(place, removal, (change) => change);
       const ids = (change: Change): Change => ({
         ...change,
-        destinationId: place.held().get(String(change.match[place.object.match]))?.id,
+        destinationId: place.held().get(place.object.matchValue(change.seq - 100))?.id,
       });
       await removes(place, removal, ids);
     }

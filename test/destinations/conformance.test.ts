@@ -103,7 +103,8 @@ const defects: readonly (readonly [defect: string, broken: string, spoil: Spoil]
     "a secret in the cause of an error",
     "no error and no rejection tells a secret",
     failing(
-      (error, secrets) => new DestinationError(error.kind, "failed", { ...error, cause: new Error(secrets.join()) }),
+      ({ kind, code, applied }, secrets) =>
+        new DestinationError(kind, "failed", { code, applied, cause: new Error(secrets.join()) }),
     ),
   ],
   [

@@ -38,7 +38,12 @@ async function account(): Promise<Place> {
   return openPlace({ adapter: hubspot, createSandbox, fixture: { ...fixture, seed }, object: contacts });
 }
 
-function change(seq: number, match: DestinationRecord, record: DestinationRecord = {}, more: Partial<Change> = {}): Change {
+function change(
+  seq: number,
+  match: DestinationRecord,
+  record: DestinationRecord = {},
+  more: Partial<Change> = {},
+): Change {
   return { seq, match, record, destinationId: undefined, renamed: false, ...more };
 }
 
@@ -49,7 +54,8 @@ function batch(changes: readonly Change[], more: Partial<Batch> = {}): Batch {
 }
 
 type Properties = Readonly<Record<string, string>>;
-const holding = (place: Place, object = "contacts"): Properties[] => Object.values(place.contents()[object] ?? {}) as Properties[];
+const holding = (place: Place, object = "contacts"): Properties[] =>
+  Object.values(place.contents()[object] ?? {}) as Properties[];
 const idOf = (outcomes: readonly Outcome[], seq = 1): string => {
   const found = outcomes.find((one) => one.seq === seq);
   return (found?.kind === "accepted" && found.destinationId) || `no id in ${JSON.stringify(found)}`;
@@ -66,7 +72,12 @@ const config = {
 
 /** A connection to a HubSpot that answers every write alike, in HubSpot's or another's words. */
 function answeredWith(text: string, status = 200): Connection {
-  const properties = { results: [{ name: "email", type: "string" }, { name: "city", type: "string" }] };
+  const properties = {
+    results: [
+      { name: "email", type: "string" },
+      { name: "city", type: "string" },
+    ],
+  };
   return hubspot.connect(config, {
     fetch: async (url) =>
       String(url).includes("/crm/properties/") ? Response.json(properties) : new Response(text, { status }),
@@ -81,7 +92,11 @@ describe("a batch that is refused whole", () => {
       change(2, { email: " a@EXAMPLE.com" }, { city: "two" }),
       change(3, { email: "b@example.com" }, { city: "three" }),
     ]);
-    expect(await failureOf(place.connection.write(twice))).toMatchObject({ kind: "refused", applied: "no", status: 400 });
+    expect(await failureOf(place.connection.write(twice))).toMatchObject({
+      kind: "refused",
+      applied: "no",
+      status: 400,
+    });
     expect(holding(place)).toEqual([]);
     expect(kinds(await deliver(place, twice)).map(([, kind]) => kind)).toEqual(["accepted", "accepted", "accepted"]);
     expect(holding(place).map(({ email, city }) => [email, city])).toEqual([
@@ -118,16 +133,26 @@ describe("an answer", () => {
     answeredWith(JSON.stringify(answer)).write(of);
 
   test("of both API versions tells the bad record by its trace id, with the reason and the field", async () => {
-    for (const [version, status] of [["2026-03", 207], ["2026-09", 200]] as const) {
+    for (const [version, status] of [
+      ["2026-03", 207],
+      ["2026-09", 200],
+    ] as const) {
       await using place = await account();
       const connection = place.connect({ api_version: version });
       const changes = [1, 2, 3].map((seq) =>
         change(seq, { email: `p${seq}@example.com` }, { score: seq === 2 ? "many" : String(seq) }),
       );
       const outcomes = await connection.write(batch(changes));
-      expect(kinds(outcomes)).toEqual([[1, "accepted"], [2, "rejected"], [3, "accepted"]]);
+      expect(kinds(outcomes)).toEqual([
+        [1, "accepted"],
+        [2, "rejected"],
+        [3, "accepted"],
+      ]);
       expect(outcomes.find(({ seq }) => seq === 2)).toMatchObject({ code: "INVALID_DOUBLE", field: "score" });
-      expect((await place.asked()).at(-1)).toMatchObject({ status, path: `/crm/objects/${version}/contacts/batch/upsert` });
+      expect((await place.asked()).at(-1)).toMatchObject({
+        status,
+        path: `/crm/objects/${version}/contacts/batch/upsert`,
+      });
     }
   });
 
@@ -147,11 +172,23 @@ describe("an answer", () => {
   test("without trace ids tells the bad record by context.ids", async () => {
     const error = { category: "VALIDATION_ERROR", message: "wrong", context: { ids: ["A@example.com"] } };
     const outcomes = await told({ results: [{ id: "22", properties: { email: "b@example.com" } }], errors: [error] });
-    expect(kinds(outcomes)).toEqual([[1, "rejected"], [2, "accepted"]]);
+    expect(kinds(outcomes)).toEqual([
+      [1, "rejected"],
+      [2, "accepted"],
+    ]);
   });
 
   test("is never read by position", async () => {
-    expect(kinds(await told({ results: [{ id: "1", properties: {} }, { id: "2", properties: {} }] }))).toEqual([
+    expect(
+      kinds(
+        await told({
+          results: [
+            { id: "1", properties: {} },
+            { id: "2", properties: {} },
+          ],
+        }),
+      ),
+    ).toEqual([
       [1, "in_doubt"],
       [2, "in_doubt"],
     ]);
@@ -163,24 +200,33 @@ describe("an answer", () => {
       { id: "2", properties: { email: "other@example.com" } },
     ];
     const errors = [{ category: "X", message: "of none", context: {} }, { context: { objectWriteTraceId: ["998"] } }];
-    expect(kinds(await told({ results, errors }))).toEqual([[1, "in_doubt"], [2, "in_doubt"]]);
+    expect(kinds(await told({ results, errors }))).toEqual([
+      [1, "in_doubt"],
+      [2, "in_doubt"],
+    ]);
   });
 
   test("that says two things of one record leaves it in doubt", async () => {
     const results = ["1", "2"].map((trace) => ({ id: `${trace}0`, objectWriteTraceId: trace }));
     const errors = [{ category: "X", message: "wrong", context: { objectWriteTraceId: ["1"] } }];
-    expect(kinds(await told({ results, errors }))).toEqual([[1, "in_doubt"], [2, "accepted"]]);
+    expect(kinds(await told({ results, errors }))).toEqual([
+      [1, "in_doubt"],
+      [2, "accepted"],
+    ]);
     const others = [{ id: "77", objectWriteTraceId: "2" }];
-    expect(kinds(await told({ results: [...results, ...others] }))).toEqual([[1, "accepted"], [2, "in_doubt"]]);
+    expect(kinds(await told({ results: [...results, ...others] }))).toEqual([
+      [1, "accepted"],
+      [2, "in_doubt"],
+    ]);
   });
 
   test("with a null trace id is read by identity, and one without an id gives none", async () => {
     const nulled = { id: "11", objectWriteTraceId: null, properties: { email: "a@example.com" } };
     const outcomes = await told({ results: [nulled, { id: "22", objectWriteTraceId: "2" }] });
     expect(outcomes.map((one) => idOf([one], one.seq))).toEqual(["11", "22"]);
-    const withoutId = await told({ results: [{ objectWriteTraceId: "1" }, { id: "22", objectWriteTraceId: "2" }] }).catch(
-      (error: unknown) => error,
-    );
+    const withoutId = await told({
+      results: [{ objectWriteTraceId: "1" }, { id: "22", objectWriteTraceId: "2" }],
+    }).catch((error: unknown) => error);
     expect(JSON.stringify(withoutId)).not.toContain("undefined");
   });
 
@@ -200,7 +246,10 @@ describe("an answer", () => {
 
   test("2xx for no row leaves all in doubt", async () => {
     for (const answer of [{}, { results: [] }, { status: "COMPLETE", results: [], errors: [], numErrors: 0 }])
-      expect(kinds(await told(answer))).toEqual([[1, "in_doubt"], [2, "in_doubt"]]);
+      expect(kinds(await told(answer))).toEqual([
+        [1, "in_doubt"],
+        [2, "in_doubt"],
+      ]);
   });
 
   test("that is not JSON, or has another form, is unavailable: nobody knows what was applied", async () => {
@@ -278,10 +327,15 @@ describe("contacts found by e-mail", () => {
   });
 
   test("that were updated before the rest of their batch failed may have been applied", async () => {
-    for (const fault of [{ kind: "failure", name: "ten_secondly_limit" }, { kind: "status", status: 401 }] as const) {
+    for (const fault of [
+      { kind: "failure", name: "ten_secondly_limit" },
+      { kind: "status", status: 401 },
+    ] as const) {
       await using place = await account();
       await place.connection.write(batch([change(1, { email: "a@example.com" }, { city: "x" })]));
-      const changes = [1, 2].map((seq) => change(seq, { email: `${seq === 1 ? "a" : "b"}@example.com` }, { city: "y" }));
+      const changes = [1, 2].map((seq) =>
+        change(seq, { email: `${seq === 1 ? "a" : "b"}@example.com` }, { city: "y" }),
+      );
       await place.strike(fault, { path: "batch/create" });
       const error = await failureOf(place.connection.write(batch(changes, { fields: ["city", "firstname"] })));
       expect(error.applied).toBe("unknown");
@@ -300,7 +354,10 @@ describe("a renamed row", () => {
         change(2, { email: "b@example.com" }, { city: "z" }),
       ]),
     );
-    expect(kinds(outcomes)).toEqual([[1, "accepted"], [2, "accepted"]]);
+    expect(kinds(outcomes)).toEqual([
+      [1, "accepted"],
+      [2, "accepted"],
+    ]);
     expect(idOf(outcomes)).toBe(id);
     expect(holding(place).map(({ email, city }) => [email, city])).toEqual([
       ["new@example.com", "y"],
@@ -311,7 +368,9 @@ describe("a renamed row", () => {
   test("whose record is gone is written anew", async () => {
     await using place = await account();
     const gone = { destinationId: "404", renamed: true };
-    const outcomes = await place.connection.write(batch([change(1, { email: "new@example.com" }, { city: "y" }, gone)]));
+    const outcomes = await place.connection.write(
+      batch([change(1, { email: "new@example.com" }, { city: "y" }, gone)]),
+    );
     expect(kinds(outcomes)).toEqual([[1, "accepted"]]);
     expect(holding(place)).toMatchObject([{ email: "new@example.com", city: "y" }]);
   });
@@ -350,7 +409,9 @@ describe("a removed row", () => {
 
   test("is found in whatever spelling, also where two rows differ in nothing else", async () => {
     await using place = await account();
-    await place.connection.write(batch([change(1, { customer_number: "Ab" }, { city: "x" })], { match: ["customer_number"] }));
+    await place.connection.write(
+      batch([change(1, { customer_number: "Ab" }, { city: "x" })], { match: ["customer_number"] }),
+    );
     const removal = batch([change(1, { customer_number: "AB" }), change(2, { customer_number: "ab" })], {
       operation: "archive",
       match: ["customer_number"],
@@ -361,12 +422,18 @@ describe("a removed row", () => {
 
   test("clears its fields and keeps its record", async () => {
     await using place = await account();
-    const id = idOf(await place.connection.write(batch([change(1, { email: "a@example.com" }, { city: "x", score: "1" })])));
+    const id = idOf(
+      await place.connection.write(batch([change(1, { email: "a@example.com" }, { city: "x", score: "1" })])),
+    );
     for (const destinationId of [undefined, id, "404"]) {
-      const cleared = batch([change(1, { email: "a@example.com" }, { city: null }, { destinationId })], { operation: "clear" });
+      const cleared = batch([change(1, { email: "a@example.com" }, { city: null }, { destinationId })], {
+        operation: "clear",
+      });
       expect(kinds(await place.connection.write(cleared))).toEqual([[1, "accepted"]]);
     }
-    expect(holding(place).map(({ email, city, score }) => [email, city, score])).toEqual([["a@example.com", undefined, "1"]]);
+    expect(holding(place).map(({ email, city, score }) => [email, city, score])).toEqual([
+      ["a@example.com", undefined, "1"],
+    ]);
   });
 });
 
@@ -380,7 +447,9 @@ describe("values", () => {
       seen_at: "2026-11-23T09:30:00.123456Z",
       colours: ["", "red", "blue"],
     };
-    expect(kinds(await place.connection.write(batch([change(1, { email: "a@example.com" }, sent)])))).toEqual([[1, "accepted"]]);
+    expect(kinds(await place.connection.write(batch([change(1, { email: "a@example.com" }, sent)])))).toEqual([
+      [1, "accepted"],
+    ]);
     expect((await place.asked()).at(-1)?.requestBody).toMatchObject({
       inputs: [
         {

@@ -31,13 +31,13 @@ export interface ObjectFixture {
   readonly settings: ObjectSettings;
   readonly match: string;
   /** The match value of the n-th record. */
-  matchValue(n: number): string;
+  readonly matchValue: (n: number) => string;
   /** The other fields of the n-th record; each `revision` differs in all of them. */
-  record(n: number, revision: number): DestinationRecord;
+  readonly record: (n: number, revision: number) => DestinationRecord;
   /** Values that the vendor refuses in a record. */
   readonly bad: DestinationRecord;
   /** What the sandbox holds of this object, by match value. */
-  held(contents: ReturnType<Sandbox["contents"]>): ReadonlyMap<string, HeldRecord>;
+  readonly held: (contents: ReturnType<Sandbox["contents"]>) => ReadonlyMap<string, HeldRecord>;
 }
 
 export interface HeldRecord {
@@ -68,17 +68,17 @@ export interface Place extends AsyncDisposable {
   readonly connection: Connection;
   readonly secrets: readonly string[];
   /** Another connection to the same sandbox, with other settings. */
-  connect(settings: Readonly<Record<string, unknown>>): Connection;
-  held(): ReadonlyMap<string, HeldRecord>;
+  readonly connect: (settings: Readonly<Record<string, unknown>>) => Connection;
+  readonly held: () => ReadonlyMap<string, HeldRecord>;
   /** All that the account holds. */
-  contents(): ReturnType<Sandbox["contents"]>;
-  strike(fault: Fault["fault"], where?: Omit<Fault, "fault">): Promise<void>;
+  readonly contents: () => ReturnType<Sandbox["contents"]>;
+  readonly strike: (fault: Fault["fault"], where?: Omit<Fault, "fault">) => Promise<void>;
   /** Ends all faults. */
-  calm(): Promise<void>;
+  readonly calm: () => Promise<void>;
   /** What was asked of the sandbox lately. */
-  asked(): Promise<readonly { method: string; path: string; requestBody: unknown }[]>;
+  readonly asked: () => Promise<readonly { method: string; path: string; requestBody: unknown }[]>;
   /** Shuts the sandbox: connections to it are refused from then on. */
-  shut(): Promise<void>;
+  readonly shut: () => Promise<void>;
 }
 
 export interface PlaceOptions {
