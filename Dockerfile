@@ -29,5 +29,5 @@ EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.SLUICE_PORT + '/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["tini", "--", "node", "/app/src/cli/sluice.js"]
+ENTRYPOINT ["tini", "--", "/app/src/cli/sluice.js"]
 CMD ["start", "--dir", "/workspace"]

@@ -1,5 +1,6 @@
 /** The `sluice` command: its commands, and how an error becomes a message and an exit code. */
 import { Command, CommanderError } from "commander";
+import packageFile from "../../package.json" with { type: "json" };
 import { DestinationError } from "../destination.ts";
 import { messageOf, NotFoundError, SluiceError, UsageError } from "../errors.ts";
 import { applyCommand } from "./apply.ts";
@@ -31,6 +32,7 @@ export async function runProgram(argv: readonly string[], face: Face): Promise<n
       face.environment["SLUICE_URL"],
     )
     .option("--json", "one JSON document on standard output")
+    .version(packageFile.version, "--version", "tell the version")
     .configureOutput({
       writeOut: (text) => face.terminal.stdout.write(text),
       writeErr: (text) => face.terminal.stderr.write(text),

@@ -52,7 +52,7 @@ const expressions = {
 async function openDuckdb(): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
   const path = join(folder, "bench.db");
-  const settings = { memory_limit: "256MB", temp_directory: `${path}.tmp` };
+  const settings = { memory_limit: "192MB", temp_directory: `${path}.tmp` };
   const warehouse = duckdb.connect(duckdb.connection.parse({ path }), { schema: "sluice", workspace: "/" });
   return {
     dialect: duckdbDialect,

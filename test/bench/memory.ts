@@ -80,7 +80,7 @@ interface Measured {
 async function run(environment: NodeJS.ProcessEnv): Promise<Measured> {
   const from = performance.now();
   const command = join(import.meta.dirname, "../../src/cli/sluice.js");
-  const child = spawn(process.execPath, [command, "--dir", folder, "--json", "run", "companies"], {
+  const child = spawn(command, ["--dir", folder, "--json", "run", "companies"], {
     env: environment,
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -115,7 +115,7 @@ async function adopt(environment: NodeJS.ProcessEnv): Promise<void> {
   const run = { id: "adopt", fence: 0 };
   const now = new Date();
   const columns = readColumns(spec, await opened.columns(spec.model), kinds);
-  await planner.plan(planRequest(spec, { ...run, kind: "changes" }, columns, now));
+  await planner.plan(planRequest(spec, { ...run, kind: "changes" }, columns, { connection: {}, now }));
   for (let seq = 1; seq <= rows; seq += 10_000) {
     const length = Math.min(10_000, rows - seq + 1);
     await planner.record(
@@ -140,10 +140,7 @@ try {
     `create table accounts as select 'A' || i as id, ${columns.map((name, at) => `'value ' || ((i * ${at + 7}) % 100003) as ${name}`).join(", ")}, i % 7 as spare from range(${rows}) r(i)`,
   );
   const command = join(import.meta.dirname, "../../src/cli/sluice.js");
-  await once(
-    spawn(process.execPath, [command, "--dir", folder, "apply"], { env: environment, stdio: "ignore" }),
-    "close",
-  );
+  await once(spawn(command, ["--dir", folder, "apply"], { env: environment, stdio: "ignore" }), "close");
   await adopt(environment);
   console.log(`a run of ${rows.toLocaleString("en")} rows × 12 columns, control store on Postgres`);
   for (const [name, change] of [

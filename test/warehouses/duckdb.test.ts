@@ -9,7 +9,7 @@ import duckdb from "../../src/warehouses/duckdb/index.ts";
 import { conformance } from "./conformance.ts";
 
 async function run(path: string, statement: string): Promise<void> {
-  const instance = await DuckDBInstance.fromCache(path, { memory_limit: "256MB", temp_directory: `${path}.tmp` });
+  const instance = await DuckDBInstance.fromCache(path, { memory_limit: "192MB", temp_directory: `${path}.tmp` });
   const connection = await instance.connect();
   await connection.run(statement);
   connection.closeSync();
@@ -95,7 +95,7 @@ test("the file is free for other processes between runs, and a locked file says 
 
   const blocking = await DuckDBInstance.create(path);
   const script = `import duckdb from "./src/warehouses/duckdb/index.ts";
-    const warehouse = duckdb.connect({ path: process.argv[1], memory_limit: "256MB", lock_wait_seconds: 0.2 }, { schema: "sluice", workspace: "/" });
+    const warehouse = duckdb.connect({ path: process.argv[1], memory_limit: "192MB", lock_wait_seconds: 0.2 }, { schema: "sluice", workspace: "/" });
     await warehouse.check().catch((error) => console.log(error.code, error.message.includes("PID")));`;
   const refused = spawnSync(process.execPath, ["--input-type=module", "-e", script, path], { encoding: "utf8" });
   expect(refused.stdout.trim()).toBe("database_locked true");

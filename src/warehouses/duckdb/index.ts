@@ -10,7 +10,7 @@ const connection = z.strictObject({
   memory_limit: z
     .string()
     .regex(/^\d+(\.\d+)? ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/i)
-    .default("256MB")
+    .default("192MB")
     .meta({ description: "How much memory DuckDB may use; beyond it, it uses files beside the database." }),
   threads: z.int().min(1).optional().meta({ description: "How many threads DuckDB may use. Without it: one a core." }),
   lock_wait_seconds: z
