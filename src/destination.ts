@@ -61,6 +61,11 @@ export interface Connection {
    * Throws a DestinationError when the batch failed as a whole.
    */
   write(batch: Batch, signal?: AbortSignal): Promise<readonly Outcome[]>;
+  /**
+   * Whether values of a match field that differ only in case or outer blanks find one record, as e-mail addresses do.
+   * Known without asking, and the same as `Field.matching` says. Absent: they never do.
+   */
+  ignoresCase?(object: string, settings: ObjectSettings, field: string): boolean;
   close?(): Promise<void>;
 }
 

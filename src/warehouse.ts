@@ -94,6 +94,8 @@ export interface PlanRequest {
   readonly columns: readonly Column[];
   /** The columns (of `columns`) whose values find the record in the destination. Empty when there is nothing to match. */
   readonly match: readonly string[];
+  /** The destination takes match values that differ only in case or outer blanks for one record. Default false. */
+  readonly matchIgnoresCase?: boolean;
   /** Part of every fingerprint. A new salt (an edited mapping) plans every row as changed. */
   readonly salt: string;
   /** `full` plans every row of the model, also those whose fingerprint is unchanged. */
@@ -145,7 +147,7 @@ export interface KnownRow {
   readonly recordHash: string | null;
   /** The destination's own id of the record. */
   readonly destinationId: string | null;
-  /** The cells of the match columns when it was last sent. */
+  /** The cells of the match columns when it was last sent; lower-case and trimmed where the match ignores case. */
   readonly match: readonly Cell[];
 }
 

@@ -28,7 +28,7 @@ export function toFields(properties: readonly Property[], object: string): reado
     .filter(({ archived }) => !archived)
     .map((property) => {
       const type = typeOf(property);
-      const byEmail = object === "contacts" && property.name === "email";
+      const byEmail = ignoresCase(object, property.name);
       return {
         name: property.name,
         title: property.label,
@@ -42,6 +42,11 @@ export function toFields(properties: readonly Property[], object: string): reado
         ...optionsOf(property, type),
       };
     });
+}
+
+/** HubSpot takes e-mail addresses that differ only in case for one. */
+export function ignoresCase(object: string, field: string): boolean {
+  return object === "contacts" && field === "email";
 }
 
 function typeOf({ type, fieldType }: Property): FieldType {

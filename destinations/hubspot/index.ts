@@ -17,7 +17,7 @@ import {
 import { parseAnswer } from "./answers.ts";
 import { type HubSpotApi, type HubSpotConfig, openApi } from "./api.ts";
 import { hubspotFailure, refusalOf } from "./errors.ts";
-import { propertiesSchema, toFields } from "./fields.ts";
+import { ignoresCase, propertiesSchema, toFields } from "./fields.ts";
 import { ensureList, findList, listMissing, parseSettings, writeMemberships } from "./memberships.ts";
 import { writeRecords } from "./records.ts";
 
@@ -100,6 +100,10 @@ class HubSpotConnection implements Connection {
       ...custom.map(({ name, title }) => ({ name, title })),
       { name: memberships, title: "Members of a static list" },
     ];
+  }
+
+  ignoresCase(object: string, settings: ObjectSettings, field: string): boolean {
+    return ignoresCase(object === memberships ? parseSettings(settings).of : object, field);
   }
 
   async describe(object: string, settings: ObjectSettings, signal?: AbortSignal): Promise<ObjectDescription> {

@@ -24,6 +24,7 @@ export function retry(connection: Connection, options: RetryOptions): Connection
     describe: (object, settings, signal) =>
       attempt(() => connection.describe(object, settings, signal), always, options, signal),
     write: (batch, signal) => attempt(() => connection.write(batch, signal), isRepeatable(batch), options, signal),
+    ignoresCase: (object, settings, field) => connection.ignoresCase?.(object, settings, field) ?? false,
     ...(connection.close ? { close: () => connection.close?.() ?? Promise.resolve() } : {}),
   };
 }

@@ -26,7 +26,9 @@ export async function previewPlan(
   const destination = await prepareDestination(spec, model, { connection, kinds }, signal);
   const planner = warehouse.planner(plannerName(spec, place));
   const run: RunRef = { id: "preview", fence: 0 };
-  const request = planRequest(spec, { ...run, kind: full ? "full" : "changes" }, model.columns, service.clock.now());
+  const kind = full ? "full" : "changes";
+  const now = service.clock.now();
+  const request = planRequest(spec, { ...run, kind }, model.columns, { connection, now });
   const plan = await planner.plan({ ...request, dryRun: true }, signal);
   const sample: PlannedChangeView[] = [];
   const firsts = startsOf(plan, limit);

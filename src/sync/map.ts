@@ -156,9 +156,23 @@ function delivery(
     match,
     record,
     destinationId: planned.known?.destinationId ?? undefined,
-    renamed: planned.known !== null && matches.some(({ index }, at) => cells[index] !== planned.known?.match[at]),
+    renamed: planned.known !== null && isRenamed(match, planned.known.match, matches),
   };
   return { kind: "change", change, recordHash: hashRecord(match, record) };
+}
+
+/** Whether the match values are others than those a record was last sent with. */
+function isRenamed(now: DestinationRecord, known: Cells, matches: readonly CompiledMatch[]): boolean {
+  return matches.some(({ target, coerce }, at) => {
+    const before = known[at] ?? null;
+    if (before === null) return true;
+    try {
+      return now[target] !== coerce(before);
+    } catch {
+      // What fitted when it was sent does not fit today: certainly another value.
+      return true;
+    }
+  });
 }
 
 function removal(planned: PlannedChange, matches: readonly CompiledMatch[], record: DestinationRecord): MappedChange {

@@ -1,5 +1,6 @@
 /** Asks the warehouse to freeze what a run will send. */
 import { hash } from "node:crypto";
+import type { Connection } from "../destination.ts";
 import type { Column, PlanRequest, RunRef } from "../warehouse.ts";
 import type { RunKind, SyncSpec } from "./ports.ts";
 
@@ -8,13 +9,16 @@ export function planRequest(
   spec: SyncSpec,
   run: RunRef & { readonly kind: RunKind },
   columns: readonly Column[],
-  now: Date,
+  { connection, now }: { readonly connection: Pick<Connection, "ignoresCase">; readonly now: Date },
 ): PlanRequest {
   return {
     run: { id: run.id, fence: run.fence },
     model: spec.model,
     columns,
     match: Object.values(spec.match),
+    matchIgnoresCase: Object.keys(spec.match).every(
+      (field) => connection.ignoresCase?.(spec.object, spec.settings, field) ?? false,
+    ),
     salt: mappingSalt(spec),
     scope: run.kind,
     removals: spec.mode === "mirror" && spec.removed !== "ignore",

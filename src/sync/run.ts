@@ -101,12 +101,12 @@ async function countsOfLost(run: ClaimedRun, { store }: World): Promise<RunCount
 async function planNew(
   run: ClaimedRun,
   { columns }: PreparedModel,
-  world: World,
+  { planner, connection, clock }: World,
   report: Report,
   signal: AbortSignal,
 ): Promise<PlanCounts> {
   await report.step("planning");
-  return world.planner.plan(planRequest(run.spec, run, columns, world.clock.now()), signal);
+  return planner.plan(planRequest(run.spec, run, columns, { connection, now: clock.now() }), signal);
 }
 
 /** Goes on with the plan that was held: a person has released it. */

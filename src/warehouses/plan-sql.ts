@@ -81,7 +81,7 @@ function sourceColumns(request: PlanRequest, columns: readonly Column[], matchab
   if (matchable) {
     const cells = matchColumns(request).map(({ column }) => [column, quote(column.name)] as const);
     const complete = cells.map(([, name]) => `${name} is not null`).join(" and ");
-    const key = `case when ${complete} then ${jsonCells(cells, dialect)} end`;
+    const key = `case when ${complete} then ${jsonCells(cells, request, dialect)} end`;
     expressions.push(`${dialect.bytewise(key)} as match_key`);
   }
   return expressions.join(",\n  ");
@@ -100,12 +100,20 @@ function rowKey(key: readonly string[], columns: readonly Column[], dialect: Dia
 /** The match values of a planned row, as a JSON array of texts and nulls; null for removed rows. */
 function matchCells(request: PlanRequest, dialect: Dialect): string {
   const cells = matchColumns(request).map(({ column, index }) => [column, `v${index}`] as const);
-  return `case when kind <> 'removed' then ${jsonCells(cells, dialect)} end`;
+  return `case when kind <> 'removed' then ${jsonCells(cells, request, dialect)} end`;
 }
 
-function jsonCells(cells: readonly (readonly [Column, string])[], dialect: Dialect): string {
+function jsonCells(
+  cells: readonly (readonly [Column, string])[],
+  { matchIgnoresCase = false }: PlanRequest,
+  dialect: Dialect,
+): string {
   if (cells.length === 0) return "'[]'";
-  const texts = cells.map(([column, value]) => `coalesce(${dialect.json(dialect.cell(column, value))}, 'null')`);
+  const text = (column: Column, value: string): string => {
+    const cell = dialect.cell(column, value);
+    return matchIgnoresCase ? `lower(trim(${cell}))` : cell;
+  };
+  const texts = cells.map(([column, value]) => `coalesce(${dialect.json(text(column, value))}, 'null')`);
   return `'[' || ${texts.join(" || ',' || ")} || ']'`;
 }
 
@@ -117,9 +125,9 @@ function matchColumns({ columns, match }: PlanRequest): readonly { column: Colum
   });
 }
 
-/** When the match columns include the key, rows with different keys cannot have the same match values. */
-function matchesOtherThanKey({ match, model }: PlanRequest): boolean {
-  return match.length > 0 && !model.key.every((name) => match.includes(name));
+/** When the match columns include the key, rows with different keys have different match values, but for their case. */
+function matchesOtherThanKey({ match, matchIgnoresCase = false, model }: PlanRequest): boolean {
+  return match.length > 0 && (matchIgnoresCase || !model.key.every((name) => match.includes(name)));
 }
 
 /** A fingerprint is null for a row that left the model, and in state for a row in doubt. */

@@ -32,6 +32,11 @@ export const checks: Readonly<Record<string, Check>> = {
     const named = [...Object.keys(object.record(0, 0)), ...Object.keys(object.bad)];
     expect(named.filter((name) => fields.get(name)?.writable !== true)).toEqual([]);
     expect(described.batch.records).toBeGreaterThanOrEqual(1);
+    for (const { name, matches, matching } of described.fields) {
+      if (!matches) continue;
+      const ignored = connection.ignoresCase?.(object.name, object.settings, name) ?? false;
+      expect([name, matching ?? "exact"]).toEqual([name, ignored ? "case_insensitive" : "exact"]);
+    }
   },
 
   "an object that it does not have is refused": async ({ connection }) => {

@@ -41,6 +41,7 @@ function sound(connection: Connection): Connection {
     objects: (signal) => connection.objects(signal),
     describe: (object, settings, signal) => connection.describe(object, settings, signal),
     write: (batch, signal) => connection.write(batch, signal),
+    ignoresCase: (object, settings, field) => connection.ignoresCase?.(object, settings, field) ?? false,
   };
 }
 
