@@ -161,6 +161,9 @@ export interface OutcomeRow {
   readonly message?: string | undefined;
 }
 
+/** Outcomes, a page at a time; at most one for each change. */
+export type OutcomePages = AsyncIterable<readonly OutcomeRow[]> | Iterable<readonly OutcomeRow[]>;
+
 /** A row that was rejected keeps its state and waits before it is planned again, unless its values change first. */
 export interface BackOff {
   readonly firstMs: number;
@@ -189,7 +192,7 @@ export interface Planner {
   plan(request: PlanRequest, signal?: AbortSignal): Promise<PlanCounts>;
   /** Streams the plan in order of seq, in pages; only this many rows are in memory at a time. */
   read(run: RunRef, options: ReadOptions, signal?: AbortSignal): AsyncIterable<readonly PlannedChange[]>;
-  record(run: RunRef, outcomes: readonly OutcomeRow[]): Promise<void>;
+  record(run: RunRef, outcomes: OutcomePages): Promise<void>;
   commit(run: RunRef, options: { now: Date; backOff: BackOff }): Promise<"committed" | "already_done" | "fenced">;
   /** Runs that were planned and not committed. */
   openRuns(): Promise<readonly RunRef[]>;

@@ -5,7 +5,7 @@ import { type Clock, FencedError, type RunCounts, type RunStore } from "./ports.
 /** A rejected row is planned again after a minute, then two, four, … up to a day; a changed row at once. */
 export const backOff = { firstMs: 60_000, maxMs: 86_400_000 } as const;
 
-const uploadRows = 10_000;
+const pageRows = 10_000;
 
 /**
  * Commits a planned run from its journal alone: every outcome as it is noted; a change that was about to be sent and
@@ -16,28 +16,44 @@ export async function commit(
   before: RunCounts,
   world: { store: RunStore; planner: Planner; clock: Clock },
 ): Promise<RunCounts> {
-  const uploader = new Uploader(run, world.planner);
-  const counts = await reckon(run.id, before, world.store, (outcome) => uploader.add(outcome));
-  await uploader.flush();
+  const marks = new Marks(plannedChanges(before));
+  const outcomes = reckon(marks, world.store.journal(run.id));
+  await world.planner.record(run, outcomes);
   const result = await world.planner.commit(run, { now: world.clock.now(), backOff });
   if (result === "fenced") throw new FencedError(run.id);
-  return counts;
+  // A planner that knew the run as committed has not looked at its outcomes.
+  await exhaust(outcomes);
+  return { ...before, ...marks.counts() };
 }
 
-/** What became of a run's changes, by its journal alone. Hands on exactly one outcome for each change that was sent. */
-export async function reckon(
-  runId: string,
-  before: RunCounts,
-  store: RunStore,
-  onOutcome: (outcome: OutcomeRow) => Promise<void> | void,
-): Promise<RunCounts> {
+/** What became of a run's changes, by its journal alone. */
+export async function recount(runId: string, before: RunCounts, store: RunStore): Promise<RunCounts> {
   const marks = new Marks(plannedChanges(before));
-  for await (const entry of store.journal(runId)) {
-    for (const [from, to] of entry.sending) marks.sent(from, to);
-    for (const outcome of entry.outcomes) if (marks.settle(outcome)) await onOutcome(outcome);
-  }
-  for (const seq of marks.unanswered()) await onOutcome({ seq, kind: "in_doubt" });
+  await exhaust(reckon(marks, store.journal(runId)));
   return { ...before, ...marks.counts() };
+}
+
+/** Exactly one outcome for each change that was sent. */
+async function* reckon(marks: Marks, journal: ReturnType<RunStore["journal"]>): AsyncGenerator<readonly OutcomeRow[]> {
+  let page: OutcomeRow[] = [];
+  for await (const { sending, outcomes } of journal) {
+    for (const [from, to] of sending) marks.sent(from, to);
+    page.push(...outcomes.filter((outcome) => marks.settle(outcome)));
+    if (page.length < pageRows) continue;
+    yield page;
+    page = [];
+  }
+  for (const seq of marks.unanswered()) {
+    page.push({ seq, kind: "in_doubt" });
+    if (page.length < pageRows) continue;
+    yield page;
+    page = [];
+  }
+  yield page;
+}
+
+async function exhaust(pages: AsyncIterable<unknown>): Promise<void> {
+  for await (const page of pages) void page;
 }
 
 /** All changes of a run's plan; 0 while it has none. */
@@ -95,25 +111,3 @@ class Marks {
 }
 
 const mark = { unsent: 0, sent: 1, settled: 2 } as const;
-
-class Uploader {
-  readonly #run: RunRef;
-  readonly #planner: Planner;
-  #rows: OutcomeRow[] = [];
-
-  constructor(run: RunRef, planner: Planner) {
-    this.#run = run;
-    this.#planner = planner;
-  }
-
-  async add(outcome: OutcomeRow): Promise<void> {
-    this.#rows.push(outcome);
-    if (this.#rows.length >= uploadRows) await this.flush();
-  }
-
-  async flush(): Promise<void> {
-    if (this.#rows.length === 0) return;
-    await this.#planner.record(this.#run, this.#rows);
-    this.#rows = [];
-  }
-}

@@ -6,7 +6,7 @@ import { type Connection, DestinationError } from "../destination.ts";
 import { messageOf, SluiceError } from "../errors.ts";
 import { InvalidMapping } from "../mapping.ts";
 import type { PlanCounts, Planner, Warehouse } from "../warehouse.ts";
-import { commit, noCounts, plannedChanges, plannedRows, reckon } from "./commit.ts";
+import { commit, noCounts, plannedChanges, plannedRows, recount } from "./commit.ts";
 import { deliver } from "./deliver.ts";
 import { checkGate } from "./gate.ts";
 import { Journal } from "./journal.ts";
@@ -95,7 +95,7 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
 /** Its plan is settled by now; perhaps it had been already, and only its end was not stored. */
 async function countsOfLost(run: ClaimedRun, { store }: World): Promise<RunCounts> {
   const before = (await store.counts(run.id)) ?? noCounts;
-  return reckon(run.id, before, store, () => undefined);
+  return recount(run.id, before, store);
 }
 
 async function planNew(

@@ -28,8 +28,8 @@ export interface Dialect {
   fingerprint(texts: readonly string[]): string;
   /** A text as a JSON string; null stays null. */
   json(text: string): string;
-  /** Statements that prepare a finished plan for being read by seq. */
-  indexPlan(plan: string): readonly string[];
+  /** Statements that replace a plan by what a query says now, ready to be read by seq. They run in one transaction. */
+  freeze(plan: string, query: string): readonly string[];
   /** A query with one row if the schema exists, as its last name and the names before it. */
   findSchema(schema: readonly string[]): string;
   /** A query for the names of the tables in a schema. */
@@ -47,7 +47,7 @@ export interface Session {
   /** Returns the number of rows that it changed. */
   execute(sql: string): Promise<number>;
   /** Adds rows to a table, in bulk. */
-  append(table: string, columns: readonly AppendColumn[], rows: readonly Row[]): Promise<void>;
+  append(table: string, columns: readonly AppendColumn[], pages: AsyncIterable<readonly Row[]>): Promise<void>;
   /** The columns of a query, in order, without running it. */
   describe(sql: string): Promise<readonly Column[]>;
 }
@@ -66,9 +66,20 @@ export interface Database {
   transaction<T>(work: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T>;
   /** Streams a result with bounded memory. */
   stream(sql: string): AsyncIterable<readonly Row[]>;
+  /** A plan's rows in order of seq, a page at a time. Whoever reads may take hours over a page. */
+  pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<readonly Row[]>;
   /** Keeps the warehouse open until the returned function is called. */
   hold(): () => void;
   close(): Promise<void>;
+}
+
+/** The rows of a plan whose seq is greater than `after` and at most `until`. */
+export interface PageQuery {
+  readonly plan: string;
+  readonly columns: string;
+  readonly after: number;
+  readonly until: number;
+  readonly pageRows: number;
 }
 
 export interface SessionOptions {

@@ -4,28 +4,28 @@ import type { Cell, Column, PlanCounts, PlannedChange } from "../warehouse.ts";
 import type { Row, Session } from "./dialect.ts";
 
 /** The columns that `parseChange` takes, in its order. */
-export function planColumns(cells: number): string {
-  const fixed = ["seq", "kind", "row_key", "known", "known_hash", "known_id", "known_match", "reclaimed"];
-  return [...fixed, ...Array.from({ length: cells }, (_, index) => `c${index}`)].join(", ");
-}
+export const planColumns = "seq, kind, row_key, known, known_hash, known_id, known_match, reclaimed, cells";
 
 const kinds = z.enum(["added", "changed", "removed", "null_key", "duplicate_key", "duplicate_match"]);
 
 /** One planned change from a row of `planColumns`. */
 export function parseChange(row: Row, columns: readonly Column[]): PlannedChange {
-  const [seq, kind, rowKey, known, recordHash, destinationId, match, reclaimed, ...cells] = row;
-  const parsed = kinds.parse(kind);
+  const [seq, kind, rowKey, known, recordHash, destinationId, match, reclaimed, cells] = row;
   return {
     seq: Number(seq),
-    kind: parsed,
+    kind: kinds.parse(kind),
     rowKey: rowKey ?? "",
-    cells: parsed === "removed" ? null : columns.map((column, index) => wireCell(column, cells[index] ?? null)),
+    cells: cells == null ? null : wireCells(parseCells(cells), columns),
     known:
       known === "1"
         ? { recordHash: recordHash ?? null, destinationId: destinationId ?? null, match: parseCells(match) }
         : null,
     reclaimed: reclaimed === "1",
   };
+}
+
+function wireCells(cells: readonly Cell[], columns: readonly Column[]): readonly Cell[] {
+  return columns.map((column, index) => wireCell(column, cells[index] ?? null));
 }
 
 const cellsText = z.array(z.string().nullable());

@@ -8,13 +8,13 @@ import { modelSource } from "./model-sql.ts";
 export const planKinds = ["removed", "null_key", "duplicate_key", "duplicate_match", "changed", "added"] as const;
 
 /**
- * `create table <target> as` all that differs. `columns` are those of the whole model: the key's types are needed.
+ * A query for all that differs, in the columns of a plan table. `columns` are those of the whole model: the key's
+ * types are needed.
  *
  * Only narrow texts go through the join; the cells of a row are made into text when it turns out to be planned. Keys
  * that occur twice are found by an aggregate over the keys alone, which is cheaper than a window over whole rows.
  */
 export function planStatement(
-  target: string,
   tables: PlannerTables,
   request: PlanRequest,
   columns: readonly Column[],
@@ -23,8 +23,7 @@ export function planStatement(
   const { model, removals, scope } = request;
   const matchable = matchesOtherThanKey(request);
   const waits = scope === "full" ? "false" : `coalesce(f.next_at > ${request.now.getTime()}, false)`;
-  return `create table ${target} as
-with source as${dialect.materialized} (
+  return `with source as${dialect.materialized} (
 select ${sourceColumns(request, columns, matchable, dialect)}
 ${modelSource(model, dialect)}
 ),
@@ -59,13 +58,15 @@ from named c left join ${tables.failed} f
 select row_number() over (order by waiting, ${rank}, ${dialect.bytewise("name")}, fingerprint) as seq,
   waiting, kind, name as row_key, fingerprint, ${matchCells(request, dialect)} as match_cells,
   case when known_key is null then 0 else 1 end as known, known_hash, known_id, known_match, reclaimed,
-  cast(null as bigint) as model_rows, cast(null as bigint) as state_rows${request.columns
-    .map((column, index) => `,\n  ${dialect.cell(column, `v${index}`)} as c${index}`)
-    .join("")}
+  cast(null as bigint) as model_rows, cast(null as bigint) as state_rows,
+  case when kind <> 'removed' then ${jsonArray(
+    request.columns.map((column, index) => dialect.cell(column, `v${index}`)),
+    dialect,
+  )} end as cells
 from aged
 union all
 select 0, 0, 'plan', ${dialect.literal(request.run.id)}, null, null, 0, null, null, null, 0,
-  (select count(*) from source), (select count(*) from ${tables.state})${", null".repeat(request.columns.length)}`;
+  (select count(*) from source), (select count(*) from ${tables.state}), null`;
 }
 
 const rank = `case kind ${planKinds.map((kind, index) => `when '${kind}' then ${index + 1}`).join(" ")} end`;
@@ -108,13 +109,20 @@ function jsonCells(
   { matchIgnoresCase = false }: PlanRequest,
   dialect: Dialect,
 ): string {
-  if (cells.length === 0) return "'[]'";
   const text = (column: Column, value: string): string => {
     const cell = dialect.cell(column, value);
     return matchIgnoresCase ? `lower(trim(${cell}))` : cell;
   };
-  const texts = cells.map(([column, value]) => `coalesce(${dialect.json(text(column, value))}, 'null')`);
-  return `'[' || ${texts.join(" || ',' || ")} || ']'`;
+  return jsonArray(
+    cells.map(([column, value]) => text(column, value)),
+    dialect,
+  );
+}
+
+/** Texts and nulls as one text: a JSON array. */
+function jsonArray(texts: readonly string[], dialect: Dialect): string {
+  if (texts.length === 0) return "'[]'";
+  return `'[' || ${texts.map((text) => `coalesce(${dialect.json(text)}, 'null')`).join(" || ',' || ")} || ']'`;
 }
 
 function matchColumns({ columns, match }: PlanRequest): readonly { column: Column; index: number }[] {

@@ -4,6 +4,7 @@ import type {
   BackOff,
   Column,
   ModelQuery,
+  OutcomePages,
   OutcomeRow,
   PlanCounts,
   PlannedChange,
@@ -54,9 +55,8 @@ export class SqlPlanner implements Planner {
     return await this.#database.transaction(
       async (session) => {
         if (request.dryRun !== true) await this.#requireNoOtherRun(session, request.run);
-        await session.execute(`drop table if exists ${target}`);
-        await session.execute(planStatement(target, this.#tables, request, columns, dialect));
-        for (const statement of dialect.indexPlan(target)) await session.execute(statement);
+        const query = planStatement(this.#tables, request, columns, dialect);
+        for (const statement of dialect.freeze(target, query)) await session.execute(statement);
         if (request.dryRun !== true) await this.#open(session, request);
         return await countPlan(session, target);
       },
@@ -72,22 +72,15 @@ export class SqlPlanner implements Planner {
     const table = dryRun ? this.#tables.preview : this.#tables.plan;
     const release = this.#database.hold();
     try {
-      const last = Math.min(await this.#lastSeq(table, run), afterSeq + limit);
-      for (let after = afterSeq; after < last; after += pageRows) {
-        signal?.throwIfAborted();
-        const until = Math.min(after + pageRows, last);
-        const page = `select ${planColumns(columns.length)} from ${table}
-          where seq > ${after} and seq <= ${until} order by seq`;
-        const rows = await this.#database.session((session) => session.query(page), { signal });
-        yield rows.map((row) => parseChange(row, columns));
-      }
+      const until = Math.min(await this.#lastSeq(table, run), afterSeq + limit);
+      const query = { plan: table, columns: planColumns, after: afterSeq, until, pageRows };
+      for await (const rows of this.#database.pages(query, signal)) yield rows.map((row) => parseChange(row, columns));
     } finally {
       release();
     }
   }
 
-  async record(run: RunRef, outcomes: readonly OutcomeRow[]): Promise<void> {
-    if (outcomes.length === 0) return;
+  async record(run: RunRef, outcomes: OutcomePages): Promise<void> {
     await this.#prepare();
     await this.#database.transaction(async (session) => {
       // Of a run that is closed or was taken over nothing more is to be known. The commit says which of the two it is.
@@ -96,8 +89,7 @@ export class SqlPlanner implements Planner {
       );
       if (open.length === 0) return;
       const part = await scalar(session, `select coalesce(max(part), 0) + 1 from ${this.#tables.outcomes}`);
-      const rows = lastBySeq(outcomes).map((outcome) => outcomeRow(run, part, outcome));
-      await session.append(this.#tables.outcomes, outcomeColumns, rows);
+      await session.append(this.#tables.outcomes, outcomeColumns, outcomeRows(run, part, outcomes));
     });
   }
 
@@ -260,8 +252,8 @@ function outcomeRow(run: RunRef, part: number, outcome: OutcomeRow): Row {
   return [run.id, String(run.fence), String(part), String(seq), kind, ...texts];
 }
 
-function lastBySeq(outcomes: readonly OutcomeRow[]): readonly OutcomeRow[] {
-  return [...new Map(outcomes.map((outcome) => [outcome.seq, outcome])).values()];
+async function* outcomeRows(run: RunRef, part: number, pages: OutcomePages): AsyncIterable<readonly Row[]> {
+  for await (const page of pages) yield page.map((outcome) => outcomeRow(run, part, outcome));
 }
 
 function parseState([rowKey, inDoubt, recordHash, destinationId, match, runId]: Row): StateRow {

@@ -125,7 +125,7 @@ async function measure(name: string, { warehouse, dialect, sql }: Bench): Promis
         kind: "accepted" as const,
         recordHash: "0123456789abcdef",
       }));
-      await planner.record(first, outcomes);
+      await planner.record(first, [outcomes]);
     }
   });
   const commit = await timed(() => planner.commit(first, { now: new Date(), backOff }));

@@ -19,6 +19,7 @@ import { openRegistry } from "../../src/registry.ts";
 import { serveSandbox } from "../../src/sandbox.ts";
 import { readColumns } from "../../src/sync/fit.ts";
 import { planRequest } from "../../src/sync/plan.ts";
+import type { OutcomeRow } from "../../src/warehouse.ts";
 import duckdb from "../../src/warehouses/duckdb/index.ts";
 import { startPostgres } from "../postgres.ts";
 
@@ -116,20 +117,17 @@ async function adopt(environment: NodeJS.ProcessEnv): Promise<void> {
   const now = new Date();
   const columns = readColumns(spec, await opened.columns(spec.model), kinds);
   await planner.plan(planRequest(spec, { ...run, kind: "changes" }, columns, { connection: {}, now }));
-  for (let seq = 1; seq <= rows; seq += 10_000) {
-    const length = Math.min(10_000, rows - seq + 1);
-    await planner.record(
-      run,
-      Array.from({ length }, (_, at) => ({
-        seq: seq + at,
-        kind: "accepted" as const,
-        recordHash: "-",
-        destinationId: String(seq + at),
-      })),
-    );
-  }
+  await planner.record(run, acceptedPages());
   await planner.commit(run, { now, backOff: { firstMs: 1000, maxMs: 1000 } });
   await opened.close();
+}
+
+function* acceptedPages(): Generator<readonly OutcomeRow[]> {
+  for (let from = 1; from <= rows; from += 10_000) {
+    const length = Math.min(10_000, rows - from + 1);
+    const seqs = Array.from({ length }, (_, at) => from + at);
+    yield seqs.map((seq) => ({ seq, kind: "accepted", recordHash: "-", destinationId: String(seq) }));
+  }
 }
 
 const postgres = await startPostgres();

@@ -66,7 +66,7 @@ class Trial {
   }
 
   async settle(run: RunRef, outcomes: readonly OutcomeRow[], now = noon): Promise<string> {
-    await this.planner.record(run, outcomes);
+    await this.planner.record(run, [outcomes]);
     return await this.planner.commit(run, { now, backOff });
   }
 
@@ -484,13 +484,13 @@ export function conformance({ name, open, types, widenings }: WarehouseUnderTest
         const sync = trial();
         const { run } = await sync.plan(rows("(1, 'a')", "(2, 'b')"));
         await sync.planner.record(run, [
-          { seq: 1, kind: "in_doubt" },
-          { seq: 2, kind: "accepted", recordHash: "x" },
+          [{ seq: 1, kind: "in_doubt" }],
+          [],
+          [{ seq: 2, kind: "accepted", recordHash: "x" }],
         ]);
-        await sync.planner.record(run, [
-          { seq: 1, kind: "rejected" },
-          { seq: 1, kind: "accepted", recordHash: "y" },
-        ]);
+        await sync.planner.record(run, []);
+        await sync.planner.record(run, [[{ seq: 1, kind: "rejected" }]]);
+        await sync.planner.record(run, [[{ seq: 1, kind: "accepted", recordHash: "y" }]]);
         expect(await sync.settle(run, [{ seq: 2, kind: "accepted", recordHash: "x" }])).toBe("committed");
         expect((await sync.state()).map(({ recordHash }) => recordHash)).toEqual(["y", "x"]);
       });
@@ -512,7 +512,7 @@ export function conformance({ name, open, types, widenings }: WarehouseUnderTest
         const sync = trial();
         const { run } = await sync.plan(rows("(1, 'a')"));
         const taken = { id: run.id, fence: run.fence + 5 };
-        await sync.planner.record(run, [{ seq: 1, kind: "rejected", code: "before" }]);
+        await sync.planner.record(run, [[{ seq: 1, kind: "rejected", code: "before" }]]);
         expect(await sync.planner.takeOver(taken)).toBe(true);
         expect(await sync.planner.takeOver(taken)).toBe(false);
         expect(await sync.planner.takeOver({ id: run.id, fence: 0 })).toBe(false);

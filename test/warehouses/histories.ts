@@ -122,20 +122,14 @@ export function planningHistories(place: () => Place, sync: () => string): void 
             continue;
           }
           if (one.fault === "crash before record") outcomes.clear();
-          else
-            await planner.record(
-              run,
-              [...outcomes].map(([seq, kind]) => ({ seq, kind, recordHash: "h" })),
-            );
+          else await planner.record(run, [[...outcomes].map(([seq, kind]) => ({ seq, kind, recordHash: "h" }))]);
           if (one.fault.startsWith("crash") || one.fault === "taken over") {
             const old = run;
             run = { id: run.id, fence: (fence += 1) };
             expect(await planner.takeOver(run)).toBe(true);
             if (one.fault === "taken over") {
-              await planner.record(
-                old,
-                changes.map(({ seq }) => ({ seq, kind: "accepted", recordHash: "late" })),
-              );
+              const late = changes.map(({ seq }) => ({ seq, kind: "accepted" as const, recordHash: "late" }));
+              await planner.record(old, [late]);
               expect(await planner.commit(old, { now: new Date(now), backOff })).toBe("fenced");
             }
           }

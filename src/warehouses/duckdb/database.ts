@@ -3,11 +3,12 @@
  * nothing has used it for a moment: dbt can build its models between runs.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import { messageOf, WarehouseError } from "../../errors.ts";
 import type { Column } from "../../warehouse.ts";
-import type { AppendColumn, Database, Row, Session, SessionOptions } from "../dialect.ts";
+import type { AppendColumn, Database, PageQuery, Row, Session, SessionOptions } from "../dialect.ts";
 import { parseName } from "../names.ts";
+import { pagesBySeq } from "../pages.ts";
 import { duckdbDialect, duckdbType } from "./dialect.ts";
 import { lockedError, warehouseError } from "./errors.ts";
 
@@ -83,6 +84,10 @@ export class DuckdbDatabase implements Database {
     } finally {
       release();
     }
+  }
+
+  pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<readonly Row[]> {
+    return pagesBySeq(this, query, signal);
   }
 
   hold(): () => void {
@@ -161,19 +166,11 @@ class DuckdbSession implements Session {
     return await told(async () => (await this.#connection.run(sql)).rowsChanged);
   }
 
-  async append(table: string, columns: readonly AppendColumn[], rows: readonly Row[]): Promise<void> {
+  async append(table: string, columns: readonly AppendColumn[], pages: AsyncIterable<readonly Row[]>): Promise<void> {
     const [name = "", schema, catalog] = parseName(table, (part) => part).toReversed();
     await told(async () => {
       const appender = await this.#connection.createAppender(name, schema, catalog);
-      for (const row of rows) {
-        columns.forEach(({ type }, index) => {
-          const value = row[index];
-          if (value == null) appender.appendNull();
-          else if (type === "bigint") appender.appendBigInt(BigInt(value));
-          else appender.appendVarchar(value);
-        });
-        appender.endRow();
-      }
+      for await (const rows of pages) for (const row of rows) appendRow(appender, columns, row);
       appender.closeSync();
     });
   }
@@ -194,6 +191,16 @@ class DuckdbSession implements Session {
       });
     });
   }
+}
+
+function appendRow(appender: DuckDBAppender, columns: readonly AppendColumn[], row: Row): void {
+  columns.forEach(({ type }, index) => {
+    const value = row[index];
+    if (value == null) appender.appendNull();
+    else if (type === "bigint") appender.appendBigInt(BigInt(value));
+    else appender.appendVarchar(value);
+  });
+  appender.endRow();
 }
 
 async function told<T>(work: () => Promise<T>): Promise<T> {

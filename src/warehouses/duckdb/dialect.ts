@@ -33,7 +33,7 @@ export const duckdbDialect: Dialect = {
   },
   json: (text) => `cast(to_json(${text}) as varchar)`,
   // Paging by seq skips row groups by their bounds: a plan is written in order.
-  indexPlan: () => [],
+  freeze: (plan, query) => [`drop table if exists ${plan}`, `create table ${plan} as\n${query}`],
   findSchema: (schema) =>
     `select 1 from information_schema.schemata where ${inSchema("schema_name", "catalog_name", schema)}`,
   findTables: (schema) =>

@@ -1,8 +1,9 @@
 /** A Postgres server, through a pool of connections. */
 import pg from "pg";
 import type { Column } from "../../warehouse.ts";
-import type { AppendColumn, Database, Row, Session, SessionOptions } from "../dialect.ts";
+import type { AppendColumn, Database, PageQuery, Row, Session, SessionOptions } from "../dialect.ts";
 import { quote } from "../names.ts";
+import { pagesBySeq } from "../pages.ts";
 import { enclose } from "../statement.ts";
 import { postgresDialect, postgresType } from "./dialect.ts";
 import { warehouseError } from "./errors.ts";
@@ -65,6 +66,10 @@ export class PostgresDatabase implements Database {
     } finally {
       await endTransaction(client, failure);
     }
+  }
+
+  pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<readonly Row[]> {
+    return pagesBySeq(this, query, signal);
   }
 
   hold(): () => void {
@@ -157,15 +162,14 @@ class PostgresSession implements Session {
     return (await this.#run<(string | null)[]>(sql)).rowCount ?? 0;
   }
 
-  async append(table: string, columns: readonly AppendColumn[], rows: readonly Row[]): Promise<void> {
+  async append(table: string, columns: readonly AppendColumn[], pages: AsyncIterable<readonly Row[]>): Promise<void> {
     const names = columns.map(({ name }) => quote(name)).join(", ");
     const lists = columns.map(({ type }, index) => `$${index + 1}::${type}[]`).join(", ");
     const insert = `insert into ${table} (${names}) select * from unnest(${lists})`;
-    for (let start = 0; start < rows.length; start += appendRows) {
-      const part = rows.slice(start, start + appendRows);
+    for await (const rows of pages) {
       await this.#run(
         insert,
-        columns.map((_, index) => part.map((row) => row[index] ?? null)),
+        columns.map((_, index) => rows.map((row) => row[index] ?? null)),
       );
     }
   }
@@ -201,5 +205,3 @@ class PostgresSession implements Session {
     }
   }
 }
-
-const appendRows = 10_000;

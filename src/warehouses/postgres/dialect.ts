@@ -23,7 +23,12 @@ export const postgresDialect: Dialect = {
     return `cast(md5(cast(array[${texts.join(", ")}] as text)) as uuid)`;
   },
   json: (text) => `cast(to_json(${text}) as text)`,
-  indexPlan: (plan) => [`create unique index on ${plan} (seq)`, `analyze ${plan}`],
+  freeze: (plan, query) => [
+    `drop table if exists ${plan}`,
+    `create table ${plan} as\n${query}`,
+    `create unique index on ${plan} (seq)`,
+    `analyze ${plan}`,
+  ],
   findSchema: (schema) => `select 1 from pg_catalog.pg_namespace where nspname = ${literal(schema.at(-1) ?? "")}`,
   findTables: (schema) => `select c.relname from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = ${literal(schema.at(-1) ?? "")}`,
