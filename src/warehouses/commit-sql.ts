@@ -59,12 +59,16 @@ when not matched then insert (row_key, fingerprint, kind, attempts, next_at, cod
 
 /** Keeps what waits, what was refused now, and what was planned but not sent. All else is settled or gone. */
 function cleanFailed(terms: CommitTerms): string {
-  return `delete from ${terms.tables.failed} as f where not exists (
-select 1 from (
+  const { failed } = terms.tables;
+  return `merge into ${failed} as f
+using (
+select e.row_key, e.kind, e.fingerprint from ${failed} as e left join (
 ${settled(terms, "left join")}
 where p.seq > 0 and (p.waiting = 1 or o.kind is null or o.kind in ('rejected', 'invalid'))
-) as x where f.row_key = x.row_key and f.kind = x.kind and f.fingerprint is not distinct from x.fingerprint
-)`;
+) as x on e.row_key = x.row_key and e.kind = x.kind and e.fingerprint is not distinct from x.fingerprint
+where x.row_key is null
+) as gone on f.row_key = gone.row_key and f.kind = gone.kind and f.fingerprint is not distinct from gone.fingerprint
+when matched then delete`;
 }
 
 /** The plan's rows with their outcomes. Of several outcomes of one change the last one under the highest fence counts. */

@@ -4,6 +4,7 @@
  * `group by`, `row_number`, MERGE, `create table … as`, `is distinct from`.
  */
 import type { Column } from "../warehouse.ts";
+import type { PlannerTables } from "./names.ts";
 
 /** How a warehouse spells what the planner needs. All expressions are given and returned as SQL. */
 export interface Dialect {
@@ -11,6 +12,10 @@ export interface Dialect {
   fold(name: string): string;
   /** The same for two column names that the warehouse cannot tell apart. */
   columnIdentity(name: string): string;
+  /** A column of a model, by the name that `Column` gives it. */
+  column(name: string): string;
+  /** How SQL that people wrote is to be read. */
+  readonly sqlText: SqlText;
   literal(text: string): string;
   /** The type of text columns whose order and equality go by bytes. */
   readonly text: string;
@@ -30,12 +35,24 @@ export interface Dialect {
   json(text: string): string;
   /** Statements that replace a plan by what a query says now, ready to be read by seq. They run in one transaction. */
   freeze(plan: string, query: string): readonly string[];
+  /** Makes one of the planner's tables. `rewritten`: all of its rows come and go with every run. */
+  createTable(table: string, columns: string, options: { readonly rewritten: boolean }): string;
+  /** The tables that are made once; the others by `freeze`. */
+  readonly madeOnce: readonly (keyof PlannerTables)[];
   /** A query with one row if the schema exists, as its last name and the names before it. */
   findSchema(schema: readonly string[]): string;
   /** A query for the names of the tables in a schema. */
   findTables(schema: readonly string[]): string;
   /** What the owner of the warehouse has to run so that the planner can work. */
   grants(schema: string): string;
+}
+
+/** What the text of a statement may have in it beside standard SQL. */
+export interface SqlText {
+  /** A backslash in a text is the beginning of an escape sequence. */
+  readonly backslashEscapes: boolean;
+  /** Two slashes begin a comment. */
+  readonly slashComments: boolean;
 }
 
 /** One result row: every value as text, or null. */
@@ -80,10 +97,19 @@ export interface PageQuery {
   readonly after: number;
   readonly until: number;
   readonly pageRows: number;
+  readonly tag?: QueryTag | undefined;
+}
+
+/** What a statement is for, as it is shown in the warehouse's query history where it has one. */
+export interface QueryTag {
+  readonly sync: string;
+  readonly run: string;
+  readonly step: string;
 }
 
 export interface SessionOptions {
   readonly signal?: AbortSignal | undefined;
   /** Refuse every write, where the warehouse can. */
   readonly readOnly?: boolean;
+  readonly tag?: QueryTag | undefined;
 }

@@ -7,7 +7,6 @@
 import { WarehouseError } from "../errors.ts";
 import type { Condition, Filter } from "../warehouse.ts";
 import type { Dialect } from "./dialect.ts";
-import { quote } from "./names.ts";
 import { enclose } from "./statement.ts";
 
 /** The filter as a condition in parentheses. */
@@ -15,7 +14,7 @@ export function filterSql(filter: Filter, dialect: Dialect): string {
   if ("all" in filter) return joined(filter.all, "and", "true", dialect);
   if ("any" in filter) return joined(filter.any, "or", "false", dialect);
   if ("not" in filter) return `(not coalesce(${filterSql(filter.not, dialect)}, false))`;
-  if ("sql" in filter) return `(${enclose(filter.sql)})`;
+  if ("sql" in filter) return `(${enclose(filter.sql, dialect.sqlText)})`;
   return `(${conditionSql(filter, dialect)})`;
 }
 
@@ -25,7 +24,7 @@ function joined(filters: readonly Filter[], word: "and" | "or", empty: string, d
 }
 
 function conditionSql(condition: Condition, dialect: Dialect): string {
-  const column = quote(condition.column);
+  const column = dialect.column(condition.column);
   const text = `cast(${column} as varchar)`;
   switch (condition.is) {
     case "null":

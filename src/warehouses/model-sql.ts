@@ -13,11 +13,11 @@ export function modelSource(model: ModelQuery, dialect: Dialect): string {
 
 /** The model as one statement of its own, without its filter. */
 export function modelStatement({ from }: ModelQuery, dialect: Dialect): string {
-  return "sql" in from ? oneStatement(from.sql) : `select * from ${tableName(from.table, dialect)}`;
+  return "sql" in from ? oneStatement(from.sql, dialect.sqlText) : `select * from ${tableName(from.table, dialect)}`;
 }
 
 function modelTable({ from }: ModelQuery, dialect: Dialect): string {
-  if ("sql" in from) return `${enclose(from.sql)} as model`;
+  if ("sql" in from) return `${enclose(from.sql, dialect.sqlText)} as model`;
   return `${tableName(from.table, dialect)} as model`;
 }
 

@@ -73,14 +73,14 @@ const rank = `case kind ${planKinds.map((kind, index) => `when '${kind}' then ${
 
 /** The values as they are in the model, and what is compared: key, fingerprint, match values. */
 function sourceColumns(request: PlanRequest, columns: readonly Column[], matchable: boolean, dialect: Dialect): string {
-  const texts = request.columns.map((column) => dialect.stableCell(column, quote(column.name)));
+  const texts = request.columns.map((column) => dialect.stableCell(column, dialect.column(column.name)));
   const expressions = [
     `${dialect.bytewise(rowKey(request.model.key, columns, dialect))} as row_key`,
     `${dialect.fingerprint([dialect.literal(request.salt), ...texts])} as fingerprint`,
-    ...request.columns.map((column, index) => `${quote(column.name)} as v${index}`),
+    ...request.columns.map((column, index) => `${dialect.column(column.name)} as v${index}`),
   ];
   if (matchable) {
-    const cells = matchColumns(request).map(({ column }) => [column, quote(column.name)] as const);
+    const cells = matchColumns(request).map(({ column }) => [column, dialect.column(column.name)] as const);
     const complete = cells.map(([, name]) => `${name} is not null`).join(" and ");
     const key = `case when ${complete} then ${jsonCells(cells, request, dialect)} end`;
     expressions.push(`${dialect.bytewise(key)} as match_key`);
@@ -92,7 +92,7 @@ function sourceColumns(request: PlanRequest, columns: readonly Column[], matchab
 function rowKey(key: readonly string[], columns: readonly Column[], dialect: Dialect): string {
   const texts = key.map((name) => {
     const column = columns.find((candidate) => candidate.name === name);
-    return dialect.cell(column ?? { name, type: "text", native: "" }, quote(name));
+    return dialect.cell(column ?? { name, type: "text", native: "" }, dialect.column(name));
   });
   const [only = "null"] = texts;
   return texts.length === 1 ? only : `'[' || ${texts.map((text) => dialect.json(text)).join(" || ',' || ")} || ']'`;

@@ -30,9 +30,12 @@ async function findMissing(
 ): Promise<readonly string[]> {
   const definitions = Object.entries(tableColumns(dialect)).flatMap(([name, columns]) => {
     const table = tables[name as keyof PlannerTables];
-    return table === undefined ? [] : [{ table, columns }];
+    if (table === undefined || !dialect.madeOnce.includes(name as keyof PlannerTables)) return [];
+    return [{ table, columns, rewritten: name === "plan" || name === "preview" || name === "outcomes" }];
   });
-  const creations = definitions.map(({ table, columns }) => `create table if not exists ${table} (${columns})`);
+  const creations = definitions.map(({ table, columns, rewritten }) =>
+    dialect.createTable(table, columns, { rewritten }),
+  );
   if ((await session.query(dialect.findSchema(schema))).length === 0) {
     return [`create schema if not exists ${schema.map(quote).join(".")}`, ...creations];
   }
@@ -41,9 +44,12 @@ async function findMissing(
   return creations.filter((_, index) => isMissing(definitions[index]?.table ?? ""));
 }
 
-function tableColumns(dialect: Dialect): Record<Exclude<keyof PlannerTables, "plan" | "preview">, string> {
+function tableColumns(dialect: Dialect): Record<keyof PlannerTables, string> {
   const { text, fingerprintType: fingerprint } = dialect;
+  const plan = `seq bigint not null, waiting bigint not null, kind ${text} not null, row_key ${text} not null, fingerprint ${fingerprint}, match_cells ${text}, known bigint not null, known_hash ${text}, known_id ${text}, known_match ${text}, reclaimed bigint not null, model_rows bigint, state_rows bigint, cells ${text}`;
   return {
+    plan,
+    preview: plan,
     runs: `sync ${text} not null, run_id ${text} not null, fence bigint not null, status ${text} not null, planned_at bigint not null`,
     state: `row_key ${text} not null, fingerprint ${fingerprint}, record_hash ${text}, destination_id ${text}, match_cells ${text} not null, run_id ${text} not null`,
     failed: `row_key ${text} not null, fingerprint ${fingerprint}, kind ${text} not null, attempts bigint not null, next_at bigint not null, code ${text}, message ${text}, run_id ${text} not null`,

@@ -15,7 +15,7 @@ import type {
   StateRow,
 } from "../warehouse.ts";
 import { commitStatements } from "./commit-sql.ts";
-import type { AppendColumn, Database, Row, Session } from "./dialect.ts";
+import type { AppendColumn, Database, QueryTag, Row, Session } from "./dialect.ts";
 import { type PlannerTables, plannerTables } from "./names.ts";
 import { countPlan, parseCells, parseChange, planColumns } from "./plan-rows.ts";
 import { planStatement } from "./plan-sql.ts";
@@ -35,6 +35,8 @@ export class SqlPlanner implements Planner {
   readonly #database: Database;
   readonly #schema: readonly string[];
   readonly #tables: PlannerTables;
+  readonly #name: string;
+  /** The name as SQL. */
   readonly #sync: string;
   readonly #describe: SqlPlannerOptions["describe"];
   #ready: Promise<void> | undefined;
@@ -43,6 +45,7 @@ export class SqlPlanner implements Planner {
     this.#database = database;
     this.#schema = schema;
     this.#tables = plannerTables(schema, sync);
+    this.#name = sync;
     this.#sync = database.dialect.literal(sync);
     this.#describe = describe;
   }
@@ -60,7 +63,7 @@ export class SqlPlanner implements Planner {
         if (request.dryRun !== true) await this.#open(session, request);
         return await countPlan(session, target);
       },
-      { signal },
+      { signal, tag: this.#tag(request.run, "plan") },
     );
   }
 
@@ -73,7 +76,14 @@ export class SqlPlanner implements Planner {
     const release = this.#database.hold();
     try {
       const until = Math.min(await this.#lastSeq(table, run), afterSeq + limit);
-      const query = { plan: table, columns: planColumns, after: afterSeq, until, pageRows };
+      const query = {
+        plan: table,
+        columns: planColumns,
+        after: afterSeq,
+        until,
+        pageRows,
+        tag: this.#tag(run, "read"),
+      };
       for await (const rows of this.#database.pages(query, signal)) yield rows.map((row) => parseChange(row, columns));
     } finally {
       release();
@@ -82,15 +92,18 @@ export class SqlPlanner implements Planner {
 
   async record(run: RunRef, outcomes: OutcomePages): Promise<void> {
     await this.#prepare();
-    await this.#database.transaction(async (session) => {
-      // Of a run that is closed or was taken over nothing more is to be known. The commit says which of the two it is.
-      const open = await session.query(
-        `select 1 from ${this.#tables.runs} where ${this.#isOpen(run)} and fence = ${fenceOf(run)}`,
-      );
-      if (open.length === 0) return;
-      const part = await scalar(session, `select coalesce(max(part), 0) + 1 from ${this.#tables.outcomes}`);
-      await session.append(this.#tables.outcomes, outcomeColumns, outcomeRows(run, part, outcomes));
-    });
+    await this.#database.transaction(
+      async (session) => {
+        // Of a run that is closed or was taken over nothing more is to be known. The commit says which of the two it is.
+        const open = await session.query(
+          `select 1 from ${this.#tables.runs} where ${this.#isOpen(run)} and fence = ${fenceOf(run)}`,
+        );
+        if (open.length === 0) return;
+        const part = await scalar(session, `select coalesce(max(part), 0) + 1 from ${this.#tables.outcomes}`);
+        await session.append(this.#tables.outcomes, outcomeColumns, outcomeRows(run, part, outcomes));
+      },
+      { tag: this.#tag(run, "record") },
+    );
   }
 
   async commit(
@@ -100,17 +113,20 @@ export class SqlPlanner implements Planner {
     await this.#prepare();
     const { runs } = this.#tables;
     const terms = { tables: this.#tables, run, dialect: this.#database.dialect, ...options };
-    return await this.#database.transaction(async (session) => {
-      const flip = `update ${runs} set status = 'committed' where ${this.#isOpen(run)} and fence = ${fenceOf(run)}`;
-      if ((await session.execute(flip)) === 0) {
-        const done = await session.query(`select 1 from ${runs} where ${this.#isRun(run)} and status = 'committed'`);
-        return done.length > 0 ? "already_done" : "fenced";
-      }
-      await this.#requirePlan(session, this.#tables.plan, run);
-      for (const statement of commitStatements(terms)) await session.execute(statement);
-      await this.#clear(session);
-      return "committed";
-    });
+    return await this.#database.transaction(
+      async (session) => {
+        const flip = `update ${runs} set status = 'committed' where ${this.#isOpen(run)} and fence = ${fenceOf(run)}`;
+        if ((await session.execute(flip)) === 0) {
+          const done = await session.query(`select 1 from ${runs} where ${this.#isRun(run)} and status = 'committed'`);
+          return done.length > 0 ? "already_done" : "fenced";
+        }
+        await this.#requirePlan(session, this.#tables.plan, run);
+        for (const statement of commitStatements(terms)) await session.execute(statement);
+        await this.#clear(session);
+        return "committed";
+      },
+      { tag: this.#tag(run, "commit") },
+    );
   }
 
   async openRuns(): Promise<readonly RunRef[]> {
@@ -165,6 +181,10 @@ export class SqlPlanner implements Planner {
       throw error;
     });
     return this.#ready;
+  }
+
+  #tag(run: RunRef, step: string): QueryTag {
+    return { sync: this.#name, run: run.id, step };
   }
 
   #isRun(run: RunRef): string {

@@ -33,7 +33,7 @@ export function sqlWarehouse(database: Database, options: { readonly schema: str
     limit: number,
     signal?: AbortSignal,
   ): Promise<readonly (readonly Cell[])[]> {
-    const cells = wanted.map((column) => dialect.cell(column, quote(column.name)));
+    const cells = wanted.map((column) => dialect.cell(column, dialect.column(column.name)));
     const sql = `select ${["1", ...cells].join(", ")} ${modelSource(model, dialect)} limit ${Math.max(0, Math.trunc(limit))}`;
     const rows = await database.session((session) => session.query(sql), { signal, readOnly: true });
     return rows.map((row) => wanted.map((column, index) => wireCell(column, row[index + 1] ?? null)));

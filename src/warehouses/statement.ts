@@ -4,40 +4,42 @@
  * statements is the second wall.
  */
 import { WarehouseError } from "../errors.ts";
+import type { SqlText } from "./dialect.ts";
 
 /** SQL in parentheses that it cannot leave. The line breaks keep a trailing comment from swallowing the bracket. */
-export function enclose(sql: string): string {
-  return `(\n${oneStatement(sql)}\n)`;
+export function enclose(sql: string, rules: SqlText): string {
+  return `(\n${oneStatement(sql, rules)}\n)`;
 }
 
 /** One token that may hide a bracket or a semicolon, or is one. */
-const token = new RegExp(
-  [
-    String.raw`--[^\n]*`,
-    String.raw`(?<comment>/\*)`,
-    String.raw`\b[eE]'(?:[^'\\]|''|\\[^])*'`,
-    String.raw`'(?:[^']|'')*'`,
-    String.raw`"(?:[^"]|"")*"`,
-    String.raw`(?<dollar>(?<![\w$])\$(?:[\p{L}_][\p{L}\d_]*)?\$)`,
-    String.raw`(?<mark>['"();])`,
-  ].join("|"),
-  "gu",
-);
+function tokens({ backslashEscapes, slashComments }: SqlText): RegExp {
+  return new RegExp(
+    [
+      slashComments ? String.raw`(?:--|//)[^\n]*` : String.raw`--[^\n]*`,
+      String.raw`(?<comment>/\*)`,
+      backslashEscapes ? String.raw`'(?:[^'\\]|''|\\[^])*'` : String.raw`\b[eE]'(?:[^'\\]|''|\\[^])*'`,
+      String.raw`'(?:[^']|'')*'`,
+      String.raw`"(?:[^"]|"")*"`,
+      String.raw`(?<dollar>(?<![\w$])\$(?:[\p{L}_][\p{L}\d_]*)?\$)`,
+      String.raw`(?<mark>['"();])`,
+    ].join("|"),
+    "gu",
+  );
+}
 
 /** The statement without its closing semicolon. Throws unless it is exactly one, with every bracket and quote closed. */
-export function oneStatement(sql: string): string {
+export function oneStatement(sql: string, rules: SqlText): string {
   if (sql.includes("\0")) throw refusal("has a NUL character in it");
-  const end = endOfStatement(sql);
-  if (!isBlank(sql.slice(end + 1))) throw refusal("is more than one statement");
+  const end = endOfStatement(sql, tokens(rules));
+  if (!isBlank(sql.slice(end + 1), rules)) throw refusal("is more than one statement");
   const statement = sql.slice(0, end);
-  if (isBlank(statement)) throw refusal("is empty");
+  if (isBlank(statement, rules)) throw refusal("is empty");
   return statement;
 }
 
 /** Where the first semicolon stands, or where the text ends. */
-function endOfStatement(sql: string): number {
+function endOfStatement(sql: string, token: RegExp): number {
   let depth = 0;
-  token.lastIndex = 0;
   for (let found = token.exec(sql); found !== null; found = token.exec(sql)) {
     const { comment, dollar, mark } = found.groups ?? {};
     if (comment !== undefined) token.lastIndex = endOfComment(sql, found.index);
@@ -53,8 +55,9 @@ function endOfStatement(sql: string): number {
   return sql.length;
 }
 
-function isBlank(sql: string): boolean {
-  return sql.replaceAll(/--[^\n]*|\/\*[^]*?\*\//g, "").trim() === "";
+function isBlank(sql: string, { slashComments }: SqlText): boolean {
+  const comments = slashComments ? /(?:--|\/\/)[^\n]*|\/\*[^]*?\*\//g : /--[^\n]*|\/\*[^]*?\*\//g;
+  return sql.replaceAll(comments, "").trim() === "";
 }
 
 function endOfComment(sql: string, start: number): number {

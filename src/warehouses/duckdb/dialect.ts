@@ -1,11 +1,14 @@
 /** How DuckDB spells what the planner needs. */
 import type { Column, ColumnType } from "../../warehouse.ts";
 import type { Dialect } from "../dialect.ts";
+import { quote } from "../names.ts";
 
 export const duckdbDialect: Dialect = {
   // DuckDB compares names without regard to case.
   fold: (name) => name,
   columnIdentity: (name) => name.toLowerCase(),
+  column: quote,
+  sqlText: { backslashEscapes: false, slashComments: false },
   literal,
   text: "varchar",
   bytewise: (text) => text,
@@ -34,6 +37,8 @@ export const duckdbDialect: Dialect = {
   json: (text) => `cast(to_json(${text}) as varchar)`,
   // Paging by seq skips row groups by their bounds: a plan is written in order.
   freeze: (plan, query) => [`drop table if exists ${plan}`, `create table ${plan} as\n${query}`],
+  createTable: (table, columns) => `create table if not exists ${table} (${columns})`,
+  madeOnce: ["runs", "state", "failed", "outcomes"],
   findSchema: (schema) =>
     `select 1 from information_schema.schemata where ${inSchema("schema_name", "catalog_name", schema)}`,
   findTables: (schema) =>

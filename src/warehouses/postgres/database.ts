@@ -175,7 +175,7 @@ class PostgresSession implements Session {
   }
 
   async describe(sql: string): Promise<readonly Column[]> {
-    const { fields } = await this.#run(`select * from ${enclose(sql)} as described limit 0`);
+    const { fields } = await this.#run(`select * from ${enclose(sql, postgresDialect.sqlText)} as described limit 0`);
     if (fields.length === 0) return [];
     const wanted = fields.map(
       ({ dataTypeID, dataTypeModifier }, index) => `(${index}, ${dataTypeID}, ${dataTypeModifier})`,

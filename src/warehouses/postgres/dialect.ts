@@ -2,10 +2,13 @@
 import { WarehouseError } from "../../errors.ts";
 import type { Column, ColumnType } from "../../warehouse.ts";
 import type { Dialect } from "../dialect.ts";
+import { quote } from "../names.ts";
 
 export const postgresDialect: Dialect = {
   fold: (name) => name.toLowerCase(),
   columnIdentity: (name) => name,
+  column: quote,
+  sqlText: { backslashEscapes: false, slashComments: false },
   literal,
   text: 'text collate "C"',
   bytewise: (text) => `(${text}) collate "C"`,
@@ -29,6 +32,8 @@ export const postgresDialect: Dialect = {
     `create unique index on ${plan} (seq)`,
     `analyze ${plan}`,
   ],
+  createTable: (table, columns) => `create table if not exists ${table} (${columns})`,
+  madeOnce: ["runs", "state", "failed", "outcomes"],
   findSchema: (schema) => `select 1 from pg_catalog.pg_namespace where nspname = ${literal(schema.at(-1) ?? "")}`,
   findTables: (schema) => `select c.relname from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = ${literal(schema.at(-1) ?? "")}`,

@@ -1,0 +1,131 @@
+/** Rows in bulk, as Parquet files: what goes up to a stage, and what came down from one. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import type { AppendColumn, Row } from "../dialect.ts";
+import type { SnowflakeSession } from "./database.ts";
+
+/** DuckDB writes and reads the files; what does not fit goes to its own files beside them. */
+const memoryLimit = "128MB";
+
+class Workbench implements AsyncDisposable {
+  readonly folder: string;
+  readonly connection: DuckDBConnection;
+  readonly #instance: DuckDBInstance;
+
+  private constructor(folder: string, instance: DuckDBInstance, connection: DuckDBConnection) {
+    this.folder = folder;
+    this.#instance = instance;
+    this.connection = connection;
+  }
+
+  static async open(): Promise<Workbench> {
+    const folder = await mkdtemp(join(tmpdir(), "sluice-snowflake-"));
+    const instance = await DuckDBInstance.create(join(folder, "rows.duckdb"), {
+      memory_limit: memoryLimit,
+      temp_directory: join(folder, "spill"),
+    });
+    return new Workbench(folder, instance, await instance.connect());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.connection.closeSync();
+    this.#instance.closeSync();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+export type Upload = AsyncDisposable & ({ readonly rows: readonly Row[] } | { readonly file: string });
+
+/** The pages as rows when they are few, else as a Parquet file that is there until it is disposed of. */
+export async function parquetOf(
+  columns: readonly AppendColumn[],
+  pages: AsyncIterable<readonly Row[]>,
+  fewRows: number,
+): Promise<Upload> {
+  const iterator = pages[Symbol.asyncIterator]();
+  const rows: Row[] = [];
+  for (;;) {
+    const { value, done } = await iterator.next();
+    if (done === true) return { rows, [Symbol.asyncDispose]: () => Promise.resolve() };
+    rows.push(...value);
+    if (rows.length > fewRows) break;
+  }
+  const workbench = await Workbench.open();
+  try {
+    const file = await writeParquet(workbench, columns, rows, { [Symbol.asyncIterator]: () => iterator });
+    return { file, [Symbol.asyncDispose]: () => workbench[Symbol.asyncDispose]() };
+  } catch (error) {
+    await workbench[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function writeParquet(
+  { connection, folder }: Workbench,
+  columns: readonly AppendColumn[],
+  first: readonly Row[],
+  rest: AsyncIterable<readonly Row[]>,
+): Promise<string> {
+  const types = { text: "varchar", bigint: "bigint" } as const;
+  await connection.run(`create table rows (${columns.map(({ name, type }) => `${name} ${types[type]}`).join(", ")})`);
+  const appender = await connection.createAppender("rows");
+  const append = (row: Row): void => {
+    columns.forEach(({ type }, index) => {
+      const value = row[index];
+      if (value == null) appender.appendNull();
+      else if (type === "bigint") appender.appendBigInt(BigInt(value));
+      else appender.appendVarchar(value);
+    });
+    appender.endRow();
+  };
+  first.forEach(append);
+  for await (const page of rest) page.forEach(append);
+  appender.closeSync();
+  const file = join(folder, "rows.parquet");
+  await connection.run(`copy rows to '${file}' (format parquet, compression zstd)`);
+  return file;
+}
+
+/** Rows that were unloaded and are here now, in order of seq. */
+export class Unloaded {
+  readonly #workbench: Workbench;
+
+  private constructor(workbench: Workbench) {
+    this.#workbench = workbench;
+  }
+
+  /** Unloads what a query says to the user's own stage, which needs no grant, and brings it here. */
+  static async from(select: string, session: SnowflakeSession): Promise<Unloaded> {
+    const stage = `@~/sluice/${crypto.randomUUID()}`;
+    const workbench = await Workbench.open();
+    try {
+      await session.execute(`copy into ${stage}/ from (${select})
+        file_format = (type = parquet) header = true max_file_size = 67108864`);
+      await session.query(`get ${stage}/ 'file://${workbench.folder}/'`);
+      await workbench.connection.run(
+        `create table rows as select * from read_parquet('${join(workbench.folder, "*.parquet")}') order by seq`,
+      );
+      return new Unloaded(workbench);
+    } catch (error) {
+      await workbench[Symbol.asyncDispose]();
+      throw error;
+    } finally {
+      await session.settled(`remove ${stage}/`).catch(() => undefined);
+    }
+  }
+
+  async *pages(columns: string, pageRows: number, signal?: AbortSignal): AsyncIterable<readonly Row[]> {
+    const result = await this.#workbench.connection.stream(`select ${columns} from rows`);
+    for await (const rows of result.yieldRows()) {
+      signal?.throwIfAborted();
+      const texts = rows.map((row) => row.map((value) => (value === null ? null : String(value))));
+      for (let from = 0; from < texts.length; from += pageRows) yield texts.slice(from, from + pageRows);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#workbench[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,220 @@
+/** A Snowflake account, through the driver's thread. */
+import type { Column } from "../../warehouse.ts";
+import { WarehouseError } from "../../errors.ts";
+import type { AppendColumn, Database, PageQuery, QueryTag, Row, Session, SessionOptions } from "../dialect.ts";
+import { parquetOf, Unloaded } from "./bulk.ts";
+import { snowflakeDialect, toColumn } from "./dialect.ts";
+import { Driver } from "./driver.ts";
+import type { Answer, LoginOptions, Statement } from "./protocol.ts";
+
+export interface SnowflakeOptions {
+  readonly login: LoginOptions;
+  readonly statementTimeoutSeconds: number;
+  readonly driverMemoryMb: number;
+  /** A plan with more rows is unloaded as Parquet and read from there. */
+  readonly unloadRows: number;
+}
+
+/** What answers depend on is the same in every session, whatever account, user or role have set. */
+function pinned(statementTimeoutSeconds: number): string {
+  return `alter session set timezone = 'UTC', timestamp_type_mapping = 'TIMESTAMP_NTZ', week_start = 1,
+    binary_output_format = 'HEX', strict_json_output = true, error_on_nondeterministic_merge = true,
+    abort_detached_query = false, multi_statement_count = 1, statement_timeout_in_seconds = ${statementTimeoutSeconds}`;
+}
+
+const streamRows = 5000;
+/** Up to so many rows go up in one statement's binds; more go up as Parquet. */
+const bindRows = 1000;
+
+export class SnowflakeDatabase implements Database {
+  readonly dialect = snowflakeDialect;
+  readonly #options: SnowflakeOptions;
+  readonly #driver: Driver;
+  #idle: number[] = [];
+
+  constructor(options: SnowflakeOptions) {
+    this.#options = options;
+    this.#driver = new Driver({ memoryMb: options.driverMemoryMb });
+  }
+
+  async session<T>(work: (session: SnowflakeSession) => Promise<T>, options: SessionOptions = {}): Promise<T> {
+    options.signal?.throwIfAborted();
+    const connection = this.#idle.pop() ?? (await this.#open(options.signal));
+    let broken = false;
+    try {
+      return await work(new SnowflakeSession(this.#driver, connection, options));
+    } catch (error) {
+      broken = true;
+      throw error;
+    } finally {
+      if (broken) void this.#driver.call({ call: "close", connection }).catch(() => undefined);
+      else this.#idle.push(connection);
+    }
+  }
+
+  async transaction<T>(work: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T> {
+    return await this.session(async (session) => {
+      await session.execute("begin transaction");
+      try {
+        const result = await work(session);
+        await session.execute("commit");
+        return result;
+      } catch (error) {
+        // On a broken session Snowflake rolls back by itself; the first error is the one to tell.
+        await session.settled("rollback").catch(() => undefined);
+        throw error;
+      }
+    }, options);
+  }
+
+  async *stream(sql: string, options: SessionOptions = {}, pageRows = streamRows): AsyncIterable<readonly Row[]> {
+    const connection = this.#idle.pop() ?? (await this.#open(options.signal));
+    try {
+      yield* new SnowflakeSession(this.#driver, connection, options).pages(sql, pageRows);
+      this.#idle.push(connection);
+    } catch (error) {
+      void this.#driver.call({ call: "close", connection }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async *pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<readonly Row[]> {
+    const { plan, columns, after, until, pageRows, tag } = query;
+    if (until <= after) return;
+    const select = `select ${columns} from ${plan} where seq > ${after} and seq <= ${until}`;
+    if (until - after > this.#options.unloadRows) {
+      const unloaded = await this.#unload(select, { signal, tag });
+      if (unloaded !== null) {
+        try {
+          yield* unloaded.pages(columns, pageRows, signal);
+          return;
+        } finally {
+          await unloaded.close();
+        }
+      }
+    }
+    yield* this.stream(`${select} order by seq`, { signal, tag }, pageRows);
+  }
+
+  hold(): () => void {
+    return () => undefined;
+  }
+
+  async close(): Promise<void> {
+    const idle = this.#idle;
+    this.#idle = [];
+    const closing = idle.map((connection) => this.#driver.call({ call: "close", connection }));
+    await Promise.allSettled(closing);
+    await this.#driver.close();
+  }
+
+  async #open(signal: AbortSignal | undefined): Promise<number> {
+    const { login, statementTimeoutSeconds } = this.#options;
+    const answer = await this.#driver.call({ call: "open", login, first: [pinned(statementTimeoutSeconds)] }, signal);
+    return expected(answer, "connection");
+  }
+
+  /** Null where the account does not let rows be unloaded: the driver brings them then, in more time and memory. */
+  async #unload(select: string, options: SessionOptions): Promise<Unloaded | null> {
+    try {
+      return await this.session((session) => Unloaded.from(select, session), options);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (error instanceof WarehouseError && (error.code === "sql_error" || error.code === "not_granted")) return null;
+      throw error;
+    }
+  }
+}
+
+export class SnowflakeSession implements Session {
+  readonly #driver: Driver;
+  readonly #connection: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #tag: QueryTag | undefined;
+
+  constructor(driver: Driver, connection: number, { signal, tag }: SessionOptions) {
+    this.#driver = driver;
+    this.#connection = connection;
+    this.#signal = signal;
+    this.#tag = tag;
+  }
+
+  async query(sql: string): Promise<readonly Row[]> {
+    return expected(await this.#run({ sql, answer: "rows" }), "rows");
+  }
+
+  async execute(sql: string): Promise<number> {
+    return expected(await this.#run({ sql, answer: "count", long: isLong(sql) }), "count");
+  }
+
+  /** Executes also when the session's signal was aborted. */
+  async settled(sql: string): Promise<void> {
+    await this.#driver.call({ call: "run", connection: this.#connection, statement: { sql, answer: "count" } });
+  }
+
+  async append(table: string, columns: readonly AppendColumn[], pages: AsyncIterable<readonly Row[]>): Promise<void> {
+    await using parquet = await parquetOf(columns, pages, bindRows);
+    if ("rows" in parquet) await this.#insert(table, columns, parquet.rows);
+    else await this.#load(table, columns, parquet.file);
+  }
+
+  async describe(sql: string): Promise<readonly Column[]> {
+    return expected(await this.#run({ sql, answer: "columns" }), "columns").map(toColumn);
+  }
+
+  async *pages(sql: string, pageRows: number): AsyncIterable<readonly Row[]> {
+    const reading = expected(await this.#run({ sql, answer: "pages", pageRows }), "reading");
+    let ended = false;
+    try {
+      for (;;) {
+        const page = expected(await this.#driver.call({ call: "next", reading }, this.#signal), "page");
+        ended = page === null;
+        if (page === null) return;
+        yield page;
+      }
+    } finally {
+      if (!ended) this.#driver.stop(reading);
+    }
+  }
+
+  async #insert(table: string, columns: readonly AppendColumn[], rows: readonly Row[]): Promise<void> {
+    if (rows.length === 0) return;
+    const names = columns.map(({ name }) => name).join(", ");
+    const marks = columns.map(() => "?").join(", ");
+    await this.#run({ sql: `insert into ${table} (${names}) values (${marks})`, binds: rows, answer: "count" });
+  }
+
+  async #load(table: string, columns: readonly AppendColumn[], file: string): Promise<void> {
+    const stage = `@~/sluice/${crypto.randomUUID()}`;
+    const names = columns.map(({ name }) => name).join(", ");
+    const values = columns.map(({ name, type }) => `$1:${name}::${type === "text" ? "varchar" : type}`).join(", ");
+    try {
+      await this.query(`put 'file://${file}' ${stage}/ auto_compress = false source_compression = parquet`);
+      await this.execute(`copy into ${table} (${names}) from (select ${values} from ${stage}/)
+        file_format = (type = parquet) on_error = abort_statement`);
+    } finally {
+      await this.settled(`remove ${stage}/`).catch(() => undefined);
+    }
+  }
+
+  async #run(statement: Statement): Promise<Answer> {
+    const tag = this.#tag === undefined ? undefined : JSON.stringify({ app: "sluice", ...this.#tag });
+    return await this.#driver.call(
+      { call: "run", connection: this.#connection, statement: { ...statement, tag } },
+      this.#signal,
+    );
+  }
+}
+
+/** Unloading may take long and is no part of a transaction: it goes on when the connection is cut. */
+function isLong(sql: string): boolean {
+  return /^\s*copy into @/i.test(sql);
+}
+
+function expected<Name extends string>(
+  answer: Answer,
+  name: Name,
+): Extract<Answer, { readonly [N in Name]: unknown }>[Name] {
+  if (name in answer) return (answer as Extract<Answer, { readonly [N in Name]: unknown }>)[name];
+  throw new WarehouseError("unreachable", `The driver's thread gave no ${name}.`);
+}

@@ -1,0 +1,198 @@
+/**
+ * The thread in which the Snowflake driver runs. Its settings (how JSON is parsed, how NULL is spelled) are global to
+ * where it is loaded, its row stream starves timers, and how much it holds in memory is the server's choice: here all
+ * of that concerns one source, and the service's own thread stays free.
+ */
+import type { Readable } from "node:stream";
+import { parentPort } from "node:worker_threads";
+import type { Binds, Column, Connection, RowStatement } from "snowflake-sdk";
+import snowflake from "snowflake-sdk";
+import type { Row } from "../dialect.ts";
+import type { Answer, Call, Failure, FromThread, LoginOptions, NativeColumn, Statement, ToThread } from "./protocol.ts";
+import { RowPages } from "./row-pages.ts";
+
+// By default a cell that is not JSON is run as JavaScript, and logs go to standard output.
+const asItIs = (text: string): string => text;
+snowflake.configure({
+  logLevel: "OFF",
+  additionalLogToConsole: false,
+  jsonColumnVariantParser: asItIs,
+  xmlColumnVariantParser: asItIs,
+});
+
+const port = parentPort;
+if (port === null) throw new Error("This file is the driver's thread; it is not run by itself.");
+
+const connections = new Map<number, Connection>();
+const running = new Map<number, RowStatement>();
+const readings = new Map<number, RowPages>();
+
+port.on("message", (message: ToThread) => {
+  answer(message).then(
+    (answered) => port.postMessage({ id: message.id, answer: answered } satisfies FromThread),
+    (error: unknown) => port.postMessage({ id: message.id, failure: failureOf(error) } satisfies FromThread),
+  );
+});
+
+async function answer(message: ToThread): Promise<Answer> {
+  switch (message.call) {
+    case "open":
+      return { connection: await open(message) };
+    case "run":
+      return await run(message.id, connectionOf(message.connection), message.statement);
+    case "next":
+      return { page: await nextPage(message.reading) };
+    case "stop":
+      stop(message.of);
+      return { count: 0 };
+    case "close":
+      await close(message.connection);
+      return { count: 0 };
+  }
+}
+
+async function open({ id, login, first }: Extract<Call, { call: "open" }> & { id: number }): Promise<number> {
+  const connection = snowflake.createConnection(withSafeDefaults(login));
+  await new Promise<void>((resolve, reject) => {
+    connection.connect((error) => (error ? reject(error) : resolve()));
+  });
+  connections.set(id, connection);
+  for (const sql of first) await execute(connection, { sql, answer: "count" }, id);
+  return id;
+}
+
+/** NULL stays null, and numbers keep every digit. */
+function withSafeDefaults(login: LoginOptions): LoginOptions {
+  return {
+    ...login,
+    rowMode: "array",
+    streamResult: true,
+    rowStreamHighWaterMark: 1000,
+    fetchAsString: ["Number", "Boolean", "Date", "JSON", "Buffer"] as never,
+    representNullAsStringNull: false,
+    clientSessionKeepAlive: true,
+  };
+}
+
+async function run(id: number, connection: Connection, statement: Statement): Promise<Answer> {
+  const done = statement.long ? await executeLong(connection, statement, id) : await execute(connection, statement, id);
+  switch (statement.answer) {
+    case "count":
+      return { count: done.getNumUpdatedRows() ?? 0 };
+    case "columns":
+      return { columns: (done.getColumns() ?? []).map(nativeColumn) };
+    case "rows": {
+      const rows: Row[] = [];
+      for (const pages = read(done); ;) {
+        const page = await pages.next();
+        if (page === null) return { rows };
+        rows.push(...page);
+      }
+    }
+    case "pages":
+      readings.set(id, read(done, statement.pageRows));
+      return { reading: id };
+  }
+}
+
+function read(statement: RowStatement, pageRows = 1000): RowPages {
+  return new RowPages(statement.streamRows() as Readable, pageRows);
+}
+
+function execute(connection: Connection, statement: Statement, id: number): Promise<RowStatement> {
+  return new Promise((resolve, reject) => {
+    const submitted = connection.execute({
+      ...options(statement),
+      complete: (error, done) => {
+        running.delete(id);
+        if (error) reject(error);
+        else resolve(done);
+      },
+    });
+    running.set(id, submitted);
+  });
+}
+
+/** Submits, then asks for the answer by the query's id, again when the connection was cut meanwhile. */
+async function executeLong(connection: Connection, statement: Statement, id: number): Promise<RowStatement> {
+  const submitted = await new Promise<RowStatement>((resolve, reject) => {
+    connection.execute({
+      ...options(statement),
+      asyncExec: true,
+      complete: (error, done) => (error ? reject(error) : resolve(done)),
+    });
+  });
+  running.set(id, submitted);
+  try {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await connection.getResultsFromQueryId({
+          queryId: submitted.getQueryId(),
+          sqlText: "",
+          streamResult: true,
+        });
+      } catch (error) {
+        if (!isCut(error) || tries === 5) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** tries));
+      }
+    }
+  } finally {
+    running.delete(id);
+  }
+}
+
+function options({ sql, binds, tag, answer: wanted }: Statement): Parameters<Connection["execute"]>[0] {
+  return {
+    sqlText: sql,
+    ...(binds ? { binds: binds as Binds } : {}),
+    ...(tag === undefined ? {} : { parameters: { QUERY_TAG: tag } }),
+    ...(wanted === "columns" ? { describeOnly: true } : {}),
+    streamResult: true,
+  };
+}
+
+function isCut(error: unknown): boolean {
+  return /^(40100[12]|ECONN|ETIMEDOUT|EPIPE)/.test(failureOf(error).code);
+}
+
+async function nextPage(reading: number): Promise<readonly Row[] | null> {
+  const page = await readings.get(reading)?.next();
+  if (page == null) readings.delete(reading);
+  return page ?? null;
+}
+
+function stop(id: number): void {
+  running.get(id)?.cancel(() => undefined);
+  readings.get(id)?.end();
+  readings.delete(id);
+}
+
+async function close(id: number): Promise<void> {
+  const connection = connections.get(id);
+  connections.delete(id);
+  await new Promise<void>((resolve) => {
+    if (connection === undefined) resolve();
+    // Whether the server has heard of it or not, the connection is not used again.
+    else connection.destroy(() => resolve());
+  });
+}
+
+function connectionOf(id: number): Connection {
+  const connection = connections.get(id);
+  if (connection === undefined) throw new Error("The connection is closed.");
+  return connection;
+}
+
+function nativeColumn(column: Column): NativeColumn {
+  return {
+    name: column.getName(),
+    type: column.getType().toLowerCase(),
+    precision: column.getPrecision() ?? 0,
+    scale: column.getScale() ?? 0,
+  };
+}
+
+function failureOf(error: unknown): Failure {
+  const { message, code, sqlState } = error as Partial<Record<keyof Failure, unknown>>;
+  return { message: String(message ?? error), code: String(code ?? ""), sqlState: String(sqlState ?? "") };
+}
