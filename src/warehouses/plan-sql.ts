@@ -1,7 +1,7 @@
 /** The statement that freezes a plan: the model runs once, is compared with state, and what differs is numbered. */
 import type { Column, PlanRequest } from "../warehouse.ts";
 import type { Dialect } from "./dialect.ts";
-import { type PlannerTables, quote } from "./names.ts";
+import type { PlannerTables } from "./names.ts";
 import { modelSource } from "./model-sql.ts";
 
 /** In the order in which they are numbered; `plan` is the row 0, which tells of the plan as a whole. */
