@@ -82,6 +82,7 @@ type ActiveFault = z.output<typeof faultSchema>;
 export interface SandboxExchange {
   readonly method: string;
   readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
   readonly requestBody: unknown;
   readonly status: number | null;
   readonly responseBody: unknown;
@@ -242,13 +243,14 @@ class RequestLog {
   #byPath: Record<string, number> = {};
   #last: SandboxExchange[] = [];
 
-  note({ method, path, body }: SandboxRequest, response: SandboxResponse | null): void {
+  note({ method, path, query, body }: SandboxRequest, response: SandboxResponse | null): void {
     this.#total += 1;
     const route = `${method} ${path}`;
     this.#byPath[route] = (this.#byPath[route] ?? 0) + 1;
     this.#last.push({
       method,
       path,
+      query,
       requestBody: body,
       status: response?.status ?? null,
       responseBody: response?.body ?? null,

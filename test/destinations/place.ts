@@ -12,7 +12,14 @@ import type {
   Operation,
 } from "../../src/destination.ts";
 import { createFetch } from "../../src/fetch.ts";
-import { type CreateSandbox, type Fault, type Sandbox, type SandboxOptions, serveSandbox } from "../../src/sandbox.ts";
+import {
+  type CreateSandbox,
+  type Fault,
+  type Sandbox,
+  type SandboxExchange,
+  type SandboxOptions,
+  serveSandbox,
+} from "../../src/sandbox.ts";
 import type { Clock } from "../../src/sync/ports.ts";
 
 /** What the suite must know of a vendor: `test/destinations/{type}.fixture.ts` exports it as `default`. */
@@ -76,7 +83,7 @@ export interface Place extends AsyncDisposable {
   /** Ends all faults. */
   readonly calm: () => Promise<void>;
   /** What was asked of the sandbox lately. */
-  readonly asked: () => Promise<readonly { method: string; path: string; requestBody: unknown }[]>;
+  readonly asked: () => Promise<readonly SandboxExchange[]>;
   /** Shuts the sandbox: connections to it are refused from then on. */
   readonly shut: () => Promise<void>;
 }
