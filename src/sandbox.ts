@@ -130,9 +130,8 @@ function controlRoutes(server: FastifyInstance, { sandbox, requests, faults }: C
   server.get("/_sandbox/contents", () => sandbox.contents());
   server.get("/_sandbox/requests", () => requests.report());
   server.post("/_sandbox/faults", (request, reply) => {
-    const parsed = z
-      .union([z.array(faultSchema), faultSchema.transform((one) => [one])])
-      .safeParse(parseBody(request.body));
+    const body = parseBody(request.body);
+    const parsed = z.array(faultSchema).safeParse(Array.isArray(body) ? body : [body]);
     if (!parsed.success) return reply.code(422).send({ error: z.prettifyError(parsed.error) });
     faults.add(parsed.data);
     return reply.code(204).send();

@@ -1,5 +1,5 @@
 /** The HTTP face: routes, problem documents, health. What it does is `Operations`; no rule lives here. */
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance, LogController } from "fastify";
 import type { Operations } from "../operations/operations.ts";
 import { destinationRoutes } from "./destinations.ts";
 import { healthRoutes, type Readiness } from "./health.ts";
@@ -19,6 +19,8 @@ export interface ApiOptions {
 export function createApi(operations: Operations, { readiness, logger }: ApiOptions): FastifyInstance {
   const api = Fastify({
     ...(logger ? { loggerInstance: logger } : { logger: false }),
+    // Pages and probes ask every second: a line for each would hide those that matter.
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 10 * 1024 * 1024,
     requestTimeout: 30_000,
     routerOptions: { maxParamLength: 200 },

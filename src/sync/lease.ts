@@ -18,7 +18,10 @@ export interface Lease {
   stop(): Promise<void>;
 }
 
-/** Renews every third of the lease. When the store cannot be reached for a whole lease, the run counts as fenced. */
+/** How often the lease is renewed, and a wish to cancel is heard. */
+const renewEveryMs = 1000;
+
+/** Renews the lease until it is stopped. When the store cannot be reached for a whole lease, the run counts as fenced. */
 export function keepLease(
   run: RunIdentity,
   world: { store: RunStore; clock: Clock; leaseMs: number },
@@ -49,9 +52,10 @@ async function renewUntil(
   let renewedAt = clock.now().getTime();
   while (!done.aborted) {
     try {
-      await clock.sleep(leaseMs / 3, done);
+      await clock.sleep(Math.min(leaseMs / 3, renewEveryMs), done);
+      const askedAt = clock.now().getTime();
       const { cancelRequested } = await store.renew(run);
-      renewedAt = clock.now().getTime();
+      renewedAt = askedAt;
       if (cancelRequested) stopping.abort(new RunStopped("cancelled"));
     } catch (error) {
       if (done.aborted) return;

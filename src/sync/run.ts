@@ -78,8 +78,8 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
     if (plannedRows(plan) === 0) return await endEmpty(run, plan, world, report);
     const destination = await prepareDestination(run.spec, model, world, lease.signal);
     const gate = run.stage === "new" ? checkGate(plan, run.spec.gate) : null;
-    await report.step(gate ? "held" : "sending", { plan });
-    if (gate) return await report.hold(gate);
+    if (gate) return await report.hold(gate, plan);
+    await report.step("sending", { plan });
     const failure = await send(run, { ...model, ...destination }, world, report, lease.signal);
     await report.step("committing");
     const counts = await commit(run, report.counts, world);
@@ -217,9 +217,12 @@ class Report {
     this.#world.store.progress(this.#run, progress).catch(() => undefined);
   }
 
-  async hold(gate: GateReport): Promise<RunResult> {
+  /** Status, counts and reasons in one write: whoever sees a held run sees why. */
+  async hold(gate: GateReport, plan: PlanCounts): Promise<RunResult> {
+    this.counts = { ...this.counts, plan };
     const progress = { status: "held", counts: this.counts } as const;
     await this.#world.store.hold(this.#run, gate, progress);
+    this.#world.onProgress?.(progress);
     return { ...progress, gate };
   }
 

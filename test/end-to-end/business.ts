@@ -2,7 +2,7 @@
  * A small business for the end-to-end tests: a DuckDB warehouse, a workspace, a HubSpot sandbox, and the real command
  * in processes of its own.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -81,6 +81,7 @@ export interface RunJson {
   readonly unsent: number;
   readonly requests: number;
   readonly failure: { code: string; message: string } | null;
+  readonly trigger: string;
 }
 
 export class Business implements AsyncDisposable {
@@ -115,7 +116,7 @@ export class Business implements AsyncDisposable {
 
   /** Runs SQL on the warehouse, as dbt would: alone, between runs. */
   async sql(statement: string): Promise<readonly (readonly string[])[]> {
-    const instance = await DuckDBInstance.create(this.environment["WAREHOUSE"] ?? "", { threads: "1" });
+    const instance = await this.#openWarehouse();
     try {
       const connection: DuckDBConnection = await instance.connect();
       const reader = await connection.runAndReadAll(statement);
@@ -123,6 +124,17 @@ export class Business implements AsyncDisposable {
       return reader.getRows().map((row) => row.map(String));
     } finally {
       instance.closeSync();
+    }
+  }
+
+  /** A service closes the file a moment after its last use. */
+  async #openWarehouse(): Promise<DuckDBInstance> {
+    for (const deadline = Date.now() + 5000; ; await sleep(50)) {
+      try {
+        return await DuckDBInstance.create(this.environment["WAREHOUSE"] ?? "", { threads: "1" });
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+      }
     }
   }
 
@@ -153,6 +165,17 @@ export class Business implements AsyncDisposable {
         : [child.exitCode];
     clearTimeout(timer);
     return { code, stdout, stderr };
+  }
+
+  /** Starts the service and waits until its API listens (a worker: until it works). */
+  async start(args: readonly string[] = [], environment: Record<string, string> = {}): Promise<RunningService> {
+    const child = spawn(process.execPath, [command, "--dir", this.folder, "start", "--port", "0", ...args], {
+      env: { PATH: process.env["PATH"], ...this.environment, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const service = new RunningService(child);
+    await service.listening();
+    return service;
   }
 
   async run(...more: readonly string[]): Promise<RunJson> {
@@ -223,6 +246,86 @@ export class Business implements AsyncDisposable {
     await this.sandbox.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A service in a process of its own. */
+export class RunningService implements AsyncDisposable {
+  /** All that it has written. */
+  output = "";
+  url = "";
+  readonly #child: ChildProcess;
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding("utf8").on("data", (text: string) => (this.output += text));
+  }
+
+  async listening(): Promise<void> {
+    for (let waited = 0; waited < 30_000 && !this.ended; waited += 20) {
+      this.url = /listens on (http:\/\/\S+)\./.exec(this.output)?.[1] ?? "";
+      if (/Sluice (listens|works)/.test(this.output)) return;
+      await sleep(20);
+    }
+    throw new Error(`the service did not start: ${this.output.slice(-2000)}`);
+  }
+
+  get ended(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** Sends a signal and waits for the end. Returns the exit code. */
+  async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<number | null> {
+    if (!this.ended) {
+      const closed = once(this.#child, "close");
+      this.#child.kill(signal);
+      await closed;
+    }
+    return this.#child.exitCode;
+  }
+
+  async ask(method: string, path: string, body?: unknown): Promise<Answered> {
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      ...(body === undefined
+        ? {}
+        : {
+            headers: { "content-type": "application/json" },
+            body: typeof body === "string" ? body : JSON.stringify(body),
+          }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      type: response.headers.get("content-type") ?? "",
+      body: text === "" ? null : JSON.parse(text),
+    };
+  }
+
+  /** Asks for a run. */
+  async run(sync = "companies", body: object = {}): Promise<RunJson> {
+    return (await this.ask("POST", `/v1/syncs/${sync}/runs`, body)).body as RunJson;
+  }
+
+  /** The run once it has a status such as these. */
+  async settled(id: string, statuses = /succeeded|partial|failed|cancelled|held/, withinMs = 30_000): Promise<RunJson> {
+    for (const deadline = Date.now() + withinMs; Date.now() < deadline;) {
+      const run = (await this.ask("GET", `/v1/runs/${id}`)).body as RunJson;
+      if (statuses.test(run.status)) return run;
+      await sleep(50);
+    }
+    throw new Error(`run ${id} did not settle: ${this.output.slice(-2000)}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop("SIGKILL");
+  }
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly type: string;
+  readonly body: unknown;
 }
 
 /** accepted + rejected + invalid + in doubt = planned. */
