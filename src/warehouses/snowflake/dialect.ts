@@ -137,5 +137,5 @@ const logicalTypes: Readonly<Record<string, ColumnType>> = {
 function nativeType(type: string, precision: number, scale: number): string {
   if (type === "fixed") return `NUMBER(${precision},${scale})`;
   if (type === "real") return "FLOAT";
-  return /^time/.test(type) ? `${type.toUpperCase()}(${scale})` : type.toUpperCase();
+  return type.startsWith("time") ? `${type.toUpperCase()}(${scale})` : type.toUpperCase();
 }

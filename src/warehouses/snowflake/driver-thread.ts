@@ -193,6 +193,6 @@ function nativeColumn(column: Column): NativeColumn {
 }
 
 function failureOf(error: unknown): Failure {
-  const { message, code, sqlState } = error as Partial<Record<keyof Failure, unknown>>;
-  return { message: String(message ?? error), code: String(code ?? ""), sqlState: String(sqlState ?? "") };
+  const { message, code, sqlState } = error as { message?: string; code?: string | number; sqlState?: string };
+  return { message: message ?? String(error), code: String(code ?? ""), sqlState: sqlState ?? "" };
 }

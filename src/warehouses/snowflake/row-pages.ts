@@ -2,6 +2,9 @@
 import type { Readable } from "node:stream";
 import type { Row } from "../dialect.ts";
 
+/** The driver is asked for text; what it has no text for comes as it is. */
+type DriverValue = string | number | boolean | null | undefined;
+
 export class RowPages {
   readonly #stream: Readable;
   readonly #pageRows: number;
@@ -13,7 +16,7 @@ export class RowPages {
   constructor(stream: Readable, pageRows: number) {
     this.#stream = stream;
     this.#pageRows = pageRows;
-    stream.on("data", (row: readonly unknown[]) => this.#take(row));
+    stream.on("data", (row: readonly DriverValue[]) => this.#take(row));
     stream.on("end", () => this.#settle(undefined));
     stream.on("error", (error: Error) => this.#settle(error));
     stream.on("close", () => this.#settle(undefined));
@@ -37,7 +40,7 @@ export class RowPages {
     this.#stream.destroy();
   }
 
-  #take(row: readonly unknown[]): void {
+  #take(row: readonly DriverValue[]): void {
     this.#rows.push(row.map(asText));
     if (this.#rows.length >= 2 * this.#pageRows) this.#stream.pause();
     if (this.#rows.length >= this.#pageRows) this.#wake();
@@ -50,7 +53,7 @@ export class RowPages {
   }
 }
 
-function asText(value: unknown): string | null {
+function asText(value: DriverValue): string | null {
   if (typeof value === "string") return value;
   return value == null ? null : String(value);
 }
