@@ -1,7 +1,6 @@
 /** HubSpot's errors: of one record, of a whole request, and those that ask to wait. */
 import { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
-import type { Answer } from "./api.ts";
 
 const texts = z.union([z.array(z.coerce.string()), z.coerce.string().transform((text) => [text])]).catch([]);
 
@@ -59,7 +58,7 @@ function embeddedReason(message: string): Reason | undefined {
 }
 
 /** A request that HubSpot refused whole; the service halves the batch until the culprit stands alone. */
-export function refusalOf({ status, body }: Answer): DestinationError {
+export function refusalOf({ status, body }: { readonly status: number; readonly body: unknown }): DestinationError {
   const error = errorSchema.safeParse(body).data;
   const { code, message, field } = error ? reasonOf(error) : { code: `http_${status}`, message: "", field: undefined };
   const words = message === "" ? `HubSpot refused the request (${status}).` : message;

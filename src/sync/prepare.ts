@@ -4,7 +4,7 @@ import type { Column } from "../warehouse.ts";
 import { columnMisfits, type Misfit, MisfitError, misfits, readColumns } from "./fit.ts";
 import { compileMapper, type RowMapper } from "./map.ts";
 import type { SyncSpec } from "./ports.ts";
-import type { World } from "./run.ts";
+import type { World } from "./world.ts";
 
 /** What a plan needs to know of the model. */
 export interface PreparedModel {

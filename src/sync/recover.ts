@@ -2,7 +2,7 @@
 import type { RunRef } from "../warehouse.ts";
 import { commit, noCounts, plannedChanges } from "./commit.ts";
 import type { RunCounts, RunEnd, RunIdentity } from "./ports.ts";
-import type { World } from "./run.ts";
+import type { World } from "./world.ts";
 
 /**
  * Takes over every open plan of the sync, except the run's own when it goes on with it: commits what the journal

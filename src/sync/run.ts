@@ -2,51 +2,30 @@
  * One run of a sync, from its plan to its commit. The whole story in one function:
  * recover what was left open → look at the model → plan → look at the destination → gate → send → commit.
  */
-import { type Connection, DestinationError } from "../destination.ts";
+import { DestinationError } from "../destination.ts";
 import { messageOf, SluiceError } from "../errors.ts";
 import { InvalidMapping } from "../mapping.ts";
-import type { PlanCounts, Planner, Warehouse } from "../warehouse.ts";
+import type { PlanCounts } from "../warehouse.ts";
 import { commit, noCounts, plannedChanges, plannedRows, recount } from "./commit.ts";
 import { deliver } from "./deliver.ts";
 import { checkGate } from "./gate.ts";
 import { Journal } from "./journal.ts";
 import { keepLease, RunStopped } from "./lease.ts";
-import type { MappingKinds } from "./map.ts";
 import { planRequest } from "./plan.ts";
 import type {
-  Clock,
   GateReport,
-  Random,
   RunCounts,
   RunEnd,
   RunFailure,
   RunIdentity,
   RunKind,
   RunProgress,
-  RunStore,
   SyncSpec,
 } from "./ports.ts";
 import { FencedError } from "./ports.ts";
 import { prepareDestination, type PreparedDestination, type PreparedModel, prepareModel } from "./prepare.ts";
 import { lostEnd, recover, settle } from "./recover.ts";
-
-/** All that a run needs of the world. */
-export interface World {
-  readonly store: RunStore;
-  readonly warehouse: Warehouse;
-  readonly planner: Planner;
-  /** Paced, retried and traced. */
-  readonly connection: Connection;
-  /** Requests made through `connection` so far. */
-  readonly requests: () => number;
-  readonly kinds: MappingKinds;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly leaseMs: number;
-  readonly concurrency: number;
-  /** Told of every step, for progress bars; the store is told more rarely. */
-  readonly onProgress?: (progress: RunProgress) => void;
-}
+import type { World } from "./world.ts";
 
 /** A claimed run. `new` is planned first; `released` goes on with the plan that the gate held; `lost` is only settled. */
 export interface ClaimedRun extends RunIdentity {

@@ -3,8 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import type { AppendColumn, Row } from "../dialect.ts";
-import type { SnowflakeSession } from "./database.ts";
+import type { AppendColumn, Row, Session } from "../dialect.ts";
 
 /** DuckDB writes and reads the files; what does not fit goes to its own files beside them. */
 const memoryLimit = "128MB";
@@ -88,6 +87,11 @@ async function writeParquet(
   return file;
 }
 
+/** What unloading needs of a session. */
+export interface StageSession extends Pick<Session, "query" | "execute"> {
+  settled(sql: string): Promise<void>;
+}
+
 /** Rows that were unloaded and are here now, in order of seq. */
 export class Unloaded {
   readonly #workbench: Workbench;
@@ -97,7 +101,7 @@ export class Unloaded {
   }
 
   /** Unloads what a query says to the user's own stage, which needs no grant, and brings it here. */
-  static async from(select: string, session: SnowflakeSession): Promise<Unloaded> {
+  static async from(select: string, session: StageSession): Promise<Unloaded> {
     const stage = `@~/sluice/${crypto.randomUUID()}`;
     const workbench = await Workbench.open();
     try {

@@ -1,0 +1,23 @@
+/** What a run reaches outside of itself: everything that is not pure comes in here. */
+import type { Connection } from "../destination.ts";
+import type { Planner, Warehouse } from "../warehouse.ts";
+import type { MappingKinds } from "./map.ts";
+import type { Clock, Random, RunProgress, RunStore } from "./ports.ts";
+
+/** All that a run needs of the world. */
+export interface World {
+  readonly store: RunStore;
+  readonly warehouse: Warehouse;
+  readonly planner: Planner;
+  /** Paced, retried and traced. */
+  readonly connection: Connection;
+  /** Requests made through `connection` so far. */
+  readonly requests: () => number;
+  readonly kinds: MappingKinds;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly leaseMs: number;
+  readonly concurrency: number;
+  /** Told of every step, for progress bars; the store is told more rarely. */
+  readonly onProgress?: (progress: RunProgress) => void;
+}
