@@ -244,4 +244,12 @@ export interface WarehouseAdapter<Connection = unknown> {
   readonly connection: ZodObject;
   /** `schema` is where plan and state live; made if it is missing and the role may. Connects on first use. */
   connect(connection: Connection, options: { schema: string; workspace: string }): Warehouse;
+  /**
+   * The SQL by which the owner of the warehouse gives the role exactly what it needs: to read these models and, where
+   * `schema` is given, to keep plan and state there. Absent: the warehouse has no roles.
+   */
+  grants?(
+    connection: Connection,
+    wanted: { readonly models: readonly ModelQuery[]; readonly schema: string | null },
+  ): string;
 }

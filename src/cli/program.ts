@@ -9,6 +9,7 @@ import { type AddCommand, exitCodes } from "./command.ts";
 import { demoCommand } from "./demo.ts";
 import { describeCommand } from "./describe.ts";
 import type { Face } from "./face.ts";
+import { grantsCommand } from "./grants.ts";
 import { initCommand } from "./init.ts";
 import { styled, type Terminal, writeJson, writeLine } from "./output.ts";
 import { planCommand } from "./plan.ts";
@@ -67,6 +68,7 @@ const commands: readonly AddCommand[] = [
   releaseCommand,
   cancelCommand,
   checkCommand,
+  grantsCommand,
   describeCommand,
   startCommand,
   sandboxCommand,

@@ -22,6 +22,7 @@ export function remoteOperations(url: string): Operations {
         if (error instanceof NotFoundError) return post(`/v1/destinations/${one(name)}/check`);
         throw error;
       }),
+    grants: (source) => get(`/v1/sources/${one(source)}/grants`),
     describe: (destination, object, settings) =>
       get(
         `/v1/destinations/${one(destination)}/objects${object === undefined ? "" : `/${one(object)}`}${query({ settings: JSON.stringify(settings) })}`,

@@ -5,12 +5,13 @@ import { NotFoundError, SluiceError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { RunProgress } from "../sync/ports.ts";
 import { RunStopped } from "../sync/lease.ts";
-import { openDestination, openWarehouse } from "./connect.ts";
+import { openDestination } from "./connect.ts";
 import { applyDocuments, storedDocuments } from "./documents.ts";
 import type { CheckView, DescribeView, Operations, RejectionsView, RunView, StatusView } from "./operations.ts";
 import { performRun } from "./perform.ts";
 import { previewPlan } from "./preview.ts";
 import type { Service } from "./service.ts";
+import { checkSource, grantsOf } from "./sources.ts";
 import { runView } from "./views.ts";
 
 /** What becomes of a run that is asked for: a worker is told, or this process does it itself when it is waited for. */
@@ -24,6 +25,7 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
   return {
     apply: (documents, options) => applyDocuments(documents, options, service),
     check: (name) => check(name, service),
+    grants: (source) => grantsOf(source, service),
     describe: (destination, object, settings) => describe(destination, object, settings, service),
     plan: (sync, options) => previewPlan(sync, options, service),
     startRun: async (sync, { kind, trigger }) => {
@@ -95,17 +97,7 @@ async function followRun(id: string, service: Service, { onProgress, signal }: W
 async function check(name: string, service: Service): Promise<CheckView> {
   const { sources, destinations } = await storedDocuments(service);
   const source = sources.get(name);
-  if (source) {
-    await using opened = new AsyncDisposableStack();
-    const warehouse = opened.adopt(await openWarehouse(source, service), (one) => one.close());
-    await warehouse.check();
-    return {
-      name,
-      kind: "source",
-      ok: true,
-      account: `${source.type}; models can be read, the planner schema can be written`,
-    };
-  }
+  if (source) return checkSource(source, service);
   const destination = destinations.get(name);
   if (!destination) {
     const names = [...sources.keys(), ...destinations.keys()];

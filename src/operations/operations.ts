@@ -12,6 +12,8 @@ export interface Operations {
   apply(documents: readonly unknown[], options: { prune: boolean; dryRun: boolean }): Promise<ApplyView>;
   /** Tries a source's or a destination's connection. */
   check(name: string): Promise<CheckView>;
+  /** The SQL that a source's owner runs so that its role has what it needs, and no more. */
+  grants(source: string): Promise<GrantsView>;
   /** A destination's objects, or one object's abilities and fields. */
   describe(destination: string, object: string | undefined, settings: ObjectSettings): Promise<DescribeView>;
   /** What a run would do now. Sends nothing, changes nothing. */
@@ -51,6 +53,11 @@ export interface CheckView {
   readonly ok: true;
   /** What a person should see of the account. */
   readonly account: string;
+}
+
+export interface GrantsView {
+  readonly source: string;
+  readonly sql: string;
 }
 
 export type DescribeView =

@@ -3,12 +3,16 @@ import { z } from "zod";
 import type { WarehouseAdapter } from "../../warehouse.ts";
 import { sqlWarehouse } from "../sql-warehouse.ts";
 import { SnowflakeDatabase } from "./database.ts";
+import { grantStatements } from "./grants.ts";
 import type { LoginOptions } from "./protocol.ts";
 
 /** An account is part of the address that is dialled, so nothing but an identifier is taken for one. */
 const account = z
   .string()
-  .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/, "An account identifier, such as acme-eu1 or xy12345.eu-central-1.");
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$/,
+    "An account identifier, such as acme-eu1 or xy12345.eu-central-1.",
+  );
 
 const connection = z
   .strictObject({
@@ -79,6 +83,8 @@ const snowflake = {
     });
     return sqlWarehouse(database, { schema });
   },
+  grants: ({ username, role, warehouse, database, schema }, { models, schema: planner }) =>
+    grantStatements({ username, role, warehouse, database, schema }, models, planner),
 } satisfies WarehouseAdapter<SnowflakeConnection>;
 
 export default snowflake;
