@@ -1,7 +1,7 @@
-import { Dialect, parse } from "@polyglot-sql/sdk";
 import { expect, test } from "vitest";
 import type { ModelQuery } from "../../src/warehouse.ts";
 import snowflake from "../../src/warehouses/snowflake/index.ts";
+import { complaints } from "./snowflake-sql.ts";
 
 const given = { account: "acme-eu1", username: "sluice", password: "p", role: "sluice_role", warehouse: "sluice_wh" };
 const connection = snowflake.connection.parse({ ...given, database: "analytics", schema: "marts" });
@@ -41,8 +41,7 @@ test("reading only grants nothing that writes; a planner schema is all that may 
 test("every statement is Snowflake SQL", () => {
   const text = snowflake.grants(connection, { models: [table("accounts")], schema: "sluice.planner" });
   const statements = text.split("\n").filter((line) => line !== "" && !line.startsWith("--"));
-  for (const statement of statements)
-    expect([statement, parse(statement, Dialect.Snowflake).success]).toEqual([statement, true]);
+  expect(statements.flatMap(complaints)).toEqual([]);
 });
 
 test("a table whose schema cannot be told is refused by name", () => {
@@ -52,8 +51,7 @@ test("a table whose schema cannot be told is refused by name", () => {
 });
 
 test.each(["evil/#", "a b", "acme.", "acme..eu", "-", "acme:80", "acme@host"])("%j is no account", (account) => {
-  const parsed = snowflake.connection.safeParse({ ...given, account });
-  expect(parsed.success).toBe(account === "-");
+  expect(snowflake.connection.safeParse({ ...given, account }).success).toBe(false);
 });
 
 test("exactly one credential is given", () => {

@@ -28,8 +28,8 @@ export function grantStatements(to: Grantee, models: readonly ModelQuery[], plan
       : [`grant usage on warehouse ${identifier(to.warehouse)} to role ${role};`]),
     "",
     "-- To read the models. ALL and FUTURE, because dbt makes tables anew and grants on the old ones go with them.",
-    ...distinct(schemas.map(([database = ""]) => [database])).map(
-      ([database = ""]) => `grant usage on database ${quote(database)} to role ${role};`,
+    ...distinct(schemas.map(([database]) => [database] as const)).map(
+      ([database]) => `grant usage on database ${quote(database)} to role ${role};`,
     ),
     ...schemas.flatMap((schema) => readable(schema.map(quote).join("."), role)),
     ...(planner === null ? [] : ["", ...writable(planner, role, to)]),
@@ -46,7 +46,7 @@ function readable(schema: string, role: string): readonly string[] {
 
 function writable(planner: string, role: string, to: Grantee): readonly string[] {
   const schema = schemaOf([...parseName(planner, fold), ""], to);
-  const [database = ""] = schema;
+  const [database] = schema;
   const name = schema.map(quote).join(".");
   return [
     "-- To keep plan and state: one schema, in which the role owns what it makes and nothing else.",
