@@ -38,6 +38,8 @@ export async function main(argv: readonly string[]): Promise<number> {
       const createSandbox = await registry.loadSandbox(type);
       return serveSandbox(createSandbox({ limits, seed }), { port });
     },
+    isWarehouse: (type) => registry.warehouseTypes().includes(type) && !registry.destinationTypes().includes(type),
+    serveWarehouse: async (type, options) => (await registry.loadWarehouseSandbox(type))(options),
   };
   return runProgram(argv, face);
 }

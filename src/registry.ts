@@ -12,7 +12,7 @@ import { messageOf, NotFoundError, SluiceError } from "./errors.ts";
 import type { MappingKind } from "./mapping.ts";
 import { closest } from "./nearest.ts";
 import type { CreateSandbox } from "./sandbox.ts";
-import type { WarehouseAdapter } from "./warehouse.ts";
+import type { ServeWarehouse, WarehouseAdapter } from "./warehouse.ts";
 
 /** A kind of mapping whose options have been checked by its schema. */
 export type AnyMappingKind = MappingKind<Readonly<Record<string, unknown>>>;
@@ -30,6 +30,8 @@ export interface Registry {
   loadWarehouse(type: string): Promise<WarehouseAdapter>;
   /** Fails with `unknown_type`, naming those there are, or `broken_adapter`. */
   loadSandbox(type: string): Promise<CreateSandbox>;
+  /** Fails with `unknown_type`, naming those there are, or `no_sandbox`. */
+  loadWarehouseSandbox(type: string): Promise<ServeWarehouse>;
   /** All kinds, loaded. Fails with `broken_mapping` when one is wrong or two share a required key. */
   mappingKinds(): Promise<MappingKinds>;
 }
@@ -77,6 +79,13 @@ export async function openRegistry(folders: RegistryFolders = ownFolders): Promi
           `the default export of destinations/${type}/sandbox.ts is not a function`,
         );
       return create;
+    },
+    async loadWarehouseSandbox(type) {
+      requireKnown(type, warehouses, "source");
+      const file = join(folders.warehouses, type, "sandbox", "index.ts");
+      const serve = await loadDefault(file, "no_sandbox");
+      if (!isServeWarehouse(serve)) throw new SluiceError("no_sandbox", `src/warehouses/${type} has no sandbox`);
+      return serve;
     },
     mappingKinds: () => (kinds ??= loadMappings(folders.mappings, mappings)),
   };
@@ -171,6 +180,7 @@ const mappingShape: Shape = {
   compile: "function",
 };
 
+const isServeWarehouse = (value: unknown): value is ServeWarehouse => typeof value === "function";
 const isCreateSandbox = (value: unknown): value is CreateSandbox => typeof value === "function";
 const isDestinationAdapter = (value: unknown): value is DestinationAdapter =>
   lacks(value, destinationShape).length === 0;

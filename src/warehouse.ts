@@ -253,3 +253,15 @@ export interface WarehouseAdapter<Connection = unknown> {
     wanted: { readonly models: readonly ModelQuery[]; readonly schema: string | null },
   ): string;
 }
+
+/** A warehouse's own protocol on loopback, over a DuckDB database: to try a source without an account. */
+export interface ServedWarehouse {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** What a `sandbox/index.ts` in a folder of `src/warehouses/` exports as `default`. `database`: a DuckDB file. */
+export type ServeWarehouse = (options: {
+  readonly port?: number;
+  readonly database?: string | undefined;
+}) => Promise<ServedWarehouse>;

@@ -22,7 +22,13 @@ export interface Face {
   /** Runs the service until the signal says stop. */
   serve(options: ServeOptions, signal: AbortSignal): Promise<void>;
   serveSandbox(type: string, options: { port: number; limits: boolean; seed: unknown }): Promise<ServedSandbox>;
+  /** Whether a sandbox of this type is a warehouse's. */
+  isWarehouse(type: string): boolean;
+  /** A warehouse's sandbox, over the tables of a DuckDB file. */
+  serveWarehouse(type: string, options: { port: number; database: string | undefined }): Promise<Served>;
 }
+
+export type Served = Pick<ServedSandbox, "url" | "close">;
 
 export type Role = "all" | "api" | "worker";
 

@@ -5,21 +5,31 @@ import type { Command } from "commander";
 import { writeLine } from "./output.ts";
 import type { AddCommand } from "./command.ts";
 
+interface SandboxOptions {
+  readonly port: number;
+  readonly limits: boolean;
+  readonly seed?: string;
+  readonly database?: string;
+}
+
 export const sandboxCommand: AddCommand = (program, face) => {
   program
     .command("sandbox")
-    .argument("<type>", "the kind of destination, such as hubspot")
+    .argument("<type>", "hubspot, or another kind of destination; snowflake")
     .option("--port <port>", "where it listens; 0 takes any free one", (text) => Number.parseInt(text, 10), 8090)
     .option("--no-limits", "answer as fast as it can, without the vendor's rate limits")
     .option("--seed <file>", "a JSON file of what the account has, such as custom properties")
+    .option("--database <file>", "a warehouse's: the DuckDB file whose tables it has")
     .description("run a stateful sandbox of a vendor's API on 127.0.0.1")
-    .action(async (type: string, options: { port: number; limits: boolean; seed?: string }, _command: Command) => {
-      const seed: unknown = options.seed === undefined ? undefined : JSON.parse(await readFile(options.seed, "utf8"));
-      const sandbox = await face.serveSandbox(type, { port: options.port, limits: options.limits, seed });
+    .action(async (type: string, { port, limits, seed: file, database }: SandboxOptions, _command: Command) => {
+      const seed: unknown = file === undefined ? undefined : JSON.parse(await readFile(file, "utf8"));
+      const sandbox = face.isWarehouse(type)
+        ? await face.serveWarehouse(type, { port, database })
+        : await face.serveSandbox(type, { port, limits, seed });
       writeLine(face.terminal.stderr, `The ${type} sandbox listens on ${sandbox.url}. Ctrl-C stops it.`);
       writeLine(
         face.terminal.stderr,
-        `What it holds: ${sandbox.url}/_sandbox/contents, what it was asked: ${sandbox.url}/_sandbox/requests`,
+        `What it was asked: ${sandbox.url}/_sandbox/requests, what a destination holds: ${sandbox.url}/_sandbox/contents`,
       );
       await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
       await sandbox.close();
