@@ -229,6 +229,11 @@ export interface Warehouse {
     limit: number,
     signal?: AbortSignal,
   ): Promise<readonly (readonly Cell[])[]>;
+  /**
+   * A text that changes whenever a table behind the model does, asked for more cheaply than the model itself. Null when
+   * it cannot be told: the model also depends on the time, on chance, or on what has no such text.
+   */
+  inputsToken?(model: ModelQuery, signal?: AbortSignal): Promise<string | null>;
   /** The planner of one sync. `sync` is its name: lower-case letters, digits, hyphens, underscores. */
   planner(sync: string): Planner;
   /** Releases what it holds. Safe to call twice. */

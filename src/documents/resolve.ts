@@ -35,6 +35,7 @@ export function resolveSync(documents: Documents, syncName: string, kinds: Mappi
     fields: fieldSpecs(sync.fields, kinds),
     removed: sync.mode === "mirror" ? (sync.removed ?? "archive") : "ignore",
     gate: { removed: toBound(sync.gate.removed), rejected: toBound(sync.gate.rejected), keys: sync.gate.keys },
+    skipUnchanged: sync.skip_unchanged ?? false,
   };
   return {
     spec,

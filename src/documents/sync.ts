@@ -80,6 +80,10 @@ export const syncSchema = z.strictObject({
     .optional()
     .meta({ description: "Mirror only: what becomes of the record of a row that left. archive if not given." }),
   schedule: schedule.optional().meta({ description: "When it runs: every so often, or by cron." }),
+  skip_unchanged: z.boolean().optional().meta({
+    description:
+      "Ends a run at once when the tables behind the model have not changed since the last clean run, where the warehouse can tell (Snowflake). A full comparison runs once a day all the same.",
+  }),
   gate: gate.prefault({}).meta({ description: "What holds or stops a run." }),
 });
 

@@ -53,6 +53,7 @@ async function performClaimed(claim: Claim, service: Service, { signal, onProgre
     kinds: await service.registry.mappingKinds(),
     warehouse: ends.warehouse,
     planner: ends.planner,
+    stateName: ends.stateName,
     connection: ends.connection,
     requests: ends.requests,
     leaseMs,
@@ -62,7 +63,7 @@ async function performClaimed(claim: Claim, service: Service, { signal, onProgre
   await executeRun(run, world, signal);
 }
 
-type Ends = Pick<World, "warehouse" | "planner" | "connection" | "requests"> & AsyncDisposable;
+type Ends = Pick<World, "warehouse" | "planner" | "stateName" | "connection" | "requests"> & AsyncDisposable;
 type UnopenedEnds = { readonly failure: unknown } & AsyncDisposable;
 
 /** Opens what the run needs. A setting that is missing or wrong is how the run ends, not a failure of the worker. */
@@ -74,9 +75,10 @@ async function openEnds(
   try {
     const warehouse = opened.adopt(await openWarehouse(source, service), (one) => one.close());
     const { connection, requests, place } = opened.use(await openDestination(destination, service));
-    const planner = warehouse.planner(plannerName(spec, place));
+    const stateName = plannerName(spec, place);
+    const planner = warehouse.planner(stateName);
     const kept = opened.move();
-    return { warehouse, planner, connection, requests, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+    return { warehouse, planner, stateName, connection, requests, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   } catch (failure) {
     return { failure, [Symbol.asyncDispose]: () => Promise.resolve() };
   }

@@ -38,6 +38,17 @@ export function openRunStore(db: Kysely<Database>): RunStore {
     journal: (runId) => readEntries(db, runId),
     end: (run, end, options) => endRun(db, run, end, options),
     endLost: (lostRunId, by, end) => endLost(db, lostRunId, by, end),
+    inputs: async (stateName) => {
+      const row = await db.selectFrom("app.inputs").selectAll().where("state", "=", stateName).executeTakeFirst();
+      return row ? { token: row.token, comparedAt: row.compared_at } : null;
+    },
+    keepInputs: (run, stateName, mark) =>
+      fenced(db, run, async (trx) => {
+        await trx.deleteFrom("app.inputs").where("state", "=", stateName).execute();
+        if (mark === null) return;
+        const row = { state: stateName, token: mark.token, compared_at: mark.comparedAt };
+        await trx.insertInto("app.inputs").values(row).execute();
+      }),
     counts: async (runId) => {
       const row = await db.selectFrom("app.runs").select("counts").where("id", "=", runId).executeTakeFirst();
       return row?.counts ?? null;

@@ -15,6 +15,7 @@ export interface Database {
   "app.journal": JournalTable;
   "app.rejections": RejectionsTable;
   "app.schedules": SchedulesTable;
+  "app.inputs": InputsTable;
 }
 
 export interface DocumentsTable {
@@ -70,6 +71,12 @@ export interface RejectionsTable {
   message: string;
   field: string | null;
   at: Timestamp;
+}
+
+export interface InputsTable {
+  state: string;
+  token: string;
+  compared_at: Date;
 }
 
 export interface SchedulesTable {

@@ -27,6 +27,6 @@ export function planRequest(
 }
 
 /** Changes when, and only when, the same row might be mapped to another record than before. */
-function mappingSalt({ object, settings, match, fields }: SyncSpec): string {
+export function mappingSalt({ object, settings, match, fields }: SyncSpec): string {
   return hash("sha256", JSON.stringify([1, object, settings, match, fields]), "hex").slice(0, 16);
 }

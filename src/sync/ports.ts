@@ -104,8 +104,16 @@ export interface RunStore {
    * itself. Deletes its journal. A run that ended already keeps its status and failure and gets the final counts.
    */
   endLost(lostRunId: string, by: RunIdentity, end: RunEnd): Promise<void>;
+  /** What the last clean comparison saw, by the name of the sync's state. */
+  inputs(stateName: string): Promise<InputsMark | null>;
+  keepInputs(run: RunIdentity, stateName: string, mark: InputsMark | null): Promise<void>;
   /** The counts that a run last reported, for a run that is continued or recovered. Null for an unknown run. */
   counts(runId: string): Promise<RunCounts | null>;
+}
+
+export interface InputsMark {
+  readonly token: string;
+  readonly comparedAt: Date;
 }
 
 export interface RunIdentity {
@@ -158,4 +166,6 @@ export interface SyncSpec {
   /** Mirror only: what happens to the record of a row that left. `ignore` leaves it. */
   readonly removed: Removal | "ignore";
   readonly gate: GateSpec;
+  /** Ends a run at once when the tables behind the model have not changed since the last clean run. */
+  readonly skipUnchanged?: boolean;
 }

@@ -9,6 +9,7 @@ import type { PlanCounts } from "../warehouse.ts";
 import { commit, noCounts, plannedChanges, plannedRows, recount } from "./commit.ts";
 import { deliver } from "./deliver.ts";
 import { checkGate } from "./gate.ts";
+import { type Inputs, isUnchanged, readInputs, rememberInputs } from "./inputs.ts";
 import { Journal } from "./journal.ts";
 import { keepLease, RunStopped } from "./lease.ts";
 import { planRequest } from "./plan.ts";
@@ -51,10 +52,12 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
   try {
     await recover(run, world, run.stage === "released");
     if (run.stage === "lost") return await report.end(lostEnd(await countsOfLost(run, world)));
+    const inputs = await readInputs(run, world, lease.signal);
+    if (await isUnchanged(run, inputs, world)) return await report.end(endOf({ ...noCounts, plan: nothing }, null));
     const model = await prepareModel(run.spec, world, lease.signal);
     const plan =
       run.stage === "new" ? await planNew(run, model, world, report, lease.signal) : await takeUp(run, world);
-    if (plannedRows(plan) === 0) return await endEmpty(run, plan, world, report);
+    if (plannedRows(plan) === 0) return await endEmpty(run, plan, inputs, world, report);
     const destination = await prepareDestination(run.spec, model, world, lease.signal);
     const gate = run.stage === "new" ? checkGate(plan, run.spec.gate) : null;
     if (gate) return await report.hold(gate, plan);
@@ -62,7 +65,9 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
     const failure = await send(run, { ...model, ...destination }, world, report, lease.signal);
     await report.step("committing");
     const counts = await commit(run, report.counts, world);
-    return await report.end(endOf({ ...counts, requests: world.requests() }, failure));
+    const end = endOf({ ...counts, requests: world.requests() }, failure);
+    await rememberInputs(run, inputs, end, world);
+    return await report.end(end);
   } catch (error) {
     if (error instanceof FencedError) throw error;
     return await endEarly(run, world, report, error);
@@ -96,10 +101,32 @@ async function takeUp(run: ClaimedRun, world: World): Promise<PlanCounts> {
 }
 
 /** Nothing differs: the destination is not even asked. */
-async function endEmpty(run: ClaimedRun, plan: PlanCounts, world: World, report: Report): Promise<RunResult> {
+async function endEmpty(
+  run: ClaimedRun,
+  plan: PlanCounts,
+  inputs: Inputs,
+  world: World,
+  report: Report,
+): Promise<RunResult> {
   await world.planner.discard(run);
-  return report.end(endOf({ ...report.counts, plan }, null));
+  const end = endOf({ ...report.counts, plan }, null);
+  await rememberInputs(run, inputs, end, world);
+  return report.end(end);
 }
+
+/** The plan of a run that was spared. */
+const nothing: PlanCounts = {
+  added: 0,
+  changed: 0,
+  removed: 0,
+  nullKeys: 0,
+  duplicateKeys: 0,
+  duplicateMatches: 0,
+  unchanged: 0,
+  waiting: 0,
+  modelRows: 0,
+  stateRows: 0,
+};
 
 /** Sends the plan. Returns why it stopped early, if it did: what was sent is committed either way. */
 async function send(

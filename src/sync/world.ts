@@ -9,6 +9,8 @@ export interface World {
   readonly store: RunStore;
   readonly warehouse: Warehouse;
   readonly planner: Planner;
+  /** The name under which the planner keeps the sync's plan and state. */
+  readonly stateName: string;
   /** Paced, retried and traced. */
   readonly connection: Connection;
   /** Requests made through `connection` so far. */

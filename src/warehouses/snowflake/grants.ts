@@ -1,10 +1,9 @@
 /** The SQL that gives a role exactly what it needs. */
-import { Dialect, parse } from "@polyglot-sql/sdk";
 import { WarehouseError } from "../../errors.ts";
 import type { ModelQuery } from "../../warehouse.ts";
 import { snowflakeDialect } from "./dialect.ts";
 import { parseName, quote } from "../names.ts";
-import { oneStatement } from "../statement.ts";
+import { tablesOf } from "./tables.ts";
 
 export interface Grantee {
   readonly username: string;
@@ -71,39 +70,6 @@ function schemaOf(table: readonly string[], to: Grantee): readonly [database: st
   throw new WarehouseError("grants_incomplete", `It cannot be told in which schema ${table.join(".")} is.`, {
     hint: "Name database and schema in the source's connection, or write the whole name in the model: DATABASE.SCHEMA.TABLE.",
   });
-}
-
-function tablesOf({ from }: ModelQuery): readonly (readonly string[])[] {
-  if ("table" in from) return [parseName(from.table, fold)];
-  const parsed = parse(oneStatement(from.sql, snowflakeDialect.sqlText), Dialect.Snowflake);
-  if (!parsed.success) {
-    throw new WarehouseError("sql_error", `A model's SQL could not be read: ${String(parsed.error)}`);
-  }
-  const named = new Set(find(parsed.ast, "ctes").flatMap((ctes) => find(ctes, "alias").map(nameOf)));
-  return find(parsed.ast, "table")
-    .map((table) =>
-      ["catalog", "schema", "name"].map((part) => nameOf(member(table, part))).filter((part) => part !== ""),
-    )
-    .filter((parts) => parts.length > 0 && !(parts.length === 1 && named.has(parts[0] ?? "")));
-}
-
-/** Every value of members with this name, at any depth. */
-function find(node: unknown, name: string): readonly unknown[] {
-  if (typeof node !== "object" || node === null) return [];
-  return Object.entries(node).flatMap(([key, value]: [string, unknown]) => [
-    ...(key === name && value !== null ? [value] : []),
-    ...find(value, name),
-  ]);
-}
-
-function nameOf(node: unknown): string {
-  const name = member(node, "name");
-  if (typeof name !== "string") return "";
-  return member(node, "quoted") === true ? name : fold(name);
-}
-
-function member(node: unknown, name: string): unknown {
-  return typeof node === "object" && node !== null ? Reflect.get(node, name) : undefined;
 }
 
 function distinct<Parts extends readonly string[]>(all: readonly Parts[]): readonly Parts[] {

@@ -4,6 +4,7 @@ import type { WarehouseAdapter } from "../../warehouse.ts";
 import { sqlWarehouse } from "../sql-warehouse.ts";
 import { SnowflakeDatabase } from "./database.ts";
 import { grantStatements } from "./grants.ts";
+import { lastChange } from "./last-change.ts";
 import type { LoginOptions } from "./protocol.ts";
 
 /** An account is part of the address that is dialled, so nothing but an identifier is taken for one. */
@@ -81,7 +82,10 @@ const snowflake = {
       driverMemoryMb: given.driver_memory_mb,
       unloadRows: given.unload_rows,
     });
-    return sqlWarehouse(database, { schema });
+    return {
+      ...sqlWarehouse(database, { schema }),
+      inputsToken: (model, signal) => lastChange(database, model, signal),
+    };
   },
   grants: ({ username, role, warehouse, database, schema }, { models, schema: planner }) =>
     grantStatements({ username, role, warehouse, database, schema }, models, planner),
