@@ -22,7 +22,7 @@ describe("a store in a Postgres", () => {
     const databaseUrl = await postgres.database();
     const stores = await Promise.all(Array.from({ length: 5 }, () => openStore({ databaseUrl, dataDir })));
     const applied = await stores[0]?.pool.query<{ version: number }>("select version from app.migrations");
-    expect(applied?.rows).toEqual([{ version: 1 }]);
+    expect(applied?.rows).toEqual([{ version: 1 }, { version: 2 }]);
     await Promise.all(stores.map((store) => store.close()));
     const again = await openStore({ databaseUrl, dataDir });
     await again.ping();
