@@ -8,7 +8,7 @@ import { remoteOperations } from "./cli/remote.ts";
 import { type Config, readConfig } from "./config.ts";
 import { listOf } from "./documents/documents.ts";
 import { loadWorkspace } from "./documents/load.ts";
-import { UsageError } from "./errors.ts";
+import { messageOf, SluiceError, UsageError } from "./errors.ts";
 import { createLog, type Log } from "./log.ts";
 import { applyDocuments } from "./operations/documents.ts";
 import { localOperations } from "./operations/local.ts";
@@ -178,5 +178,12 @@ async function listen(
   };
   const api = createApi(operations, { readiness, logger: log });
   opened.defer(() => api.close());
-  return api.listen({ host, port });
+  try {
+    return await api.listen({ host, port });
+  } catch (error) {
+    throw new SluiceError("cannot_listen", `The API cannot listen on ${host}:${port}: ${messageOf(error)}.`, {
+      hint: "Choose another port with --port or SLUICE_PORT; 0 takes any that is free.",
+      cause: error,
+    });
+  }
 }

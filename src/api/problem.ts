@@ -3,6 +3,7 @@ import { STATUS_CODES } from "node:http";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { ZodError } from "zod";
 import { DestinationError } from "../destination.ts";
+import { InvalidDocument, type Problem } from "../documents/problem.ts";
 import { ConflictError, NotFoundError, SluiceError, UsageError, WarehouseError } from "../errors.ts";
 
 /** Answers with what happened and what to do; an error that nobody foresaw is logged and told without its details. */
@@ -20,10 +21,20 @@ export function tellProblem(error: FastifyError, request: FastifyRequest, reply:
       code: codeOf(error),
       detail: known ? detailOf(error) : "Something went wrong that Sluice did not foresee. Its log says more.",
       ...(error instanceof SluiceError && error.hint ? { hint: error.hint } : {}),
-      ...(error instanceof ZodError
-        ? { errors: error.issues.map(({ path, message }) => ({ pointer: `/${path.join("/")}`, detail: message })) }
-        : {}),
+      ...(error instanceof ZodError ? { errors: error.issues.flatMap(requestErrors) } : {}),
+      ...(error instanceof InvalidDocument ? { errors: error.problems.map(documentError) } : {}),
     });
+}
+
+/** What is wrong with the request: a key that is not known is told at its own place. */
+function requestErrors({ path, message, ...issue }: ZodError["issues"][number]): readonly object[] {
+  const places = issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...path, key]) : [path];
+  return places.map((place) => ({ pointer: place.map((part) => `/${String(part)}`).join(""), detail: message }));
+}
+
+/** What is wrong with one of several documents; the pointer begins with its number. */
+function documentError({ document, code, pointer, message, found, expected, suggestion }: Problem): object {
+  return { document, code, pointer, detail: message, found, expected, suggestion };
 }
 
 function statusOf(error: unknown): number {

@@ -2,10 +2,11 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
+import { text } from "./text.ts";
 
-const identified = z.object({ id: z.string() });
-const page = { limit: z.coerce.number().int().min(1).max(500).default(50), cursor: z.string().max(200).optional() };
-const runsQuery = z.strictObject({ ...page, sync: z.string().optional() });
+const identified = z.object({ id: text });
+const page = { limit: z.coerce.number().int().min(1).max(500).default(50), cursor: text.max(200).optional() };
+const runsQuery = z.strictObject({ ...page, sync: text.optional() });
 const rejectionsQuery = z.strictObject(page);
 
 export function runRoutes(api: FastifyInstance, operations: Operations): void {

@@ -1,5 +1,6 @@
 /** The HTTP face: routes, problem documents, health. What it does is `Operations`; no rule lives here. */
 import Fastify, { type FastifyInstance, LogController } from "fastify";
+import { NotFoundError } from "../errors.ts";
 import type { Operations } from "../operations/operations.ts";
 import { destinationRoutes } from "./destinations.ts";
 import { healthRoutes, type Readiness } from "./health.ts";
@@ -23,21 +24,14 @@ export function createApi(operations: Operations, { readiness, logger }: ApiOpti
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 10 * 1024 * 1024,
     requestTimeout: 30_000,
+    // What the router itself refuses, such as an address that cannot be decoded.
+    frameworkErrors: (error, request, reply) => void tellProblem(error, request, reply),
     routerOptions: { maxParamLength: 200 },
   });
   api.setErrorHandler(tellProblem);
-  api.setNotFoundHandler((request, reply) =>
-    reply
-      .code(404)
-      .type("application/problem+json")
-      .send({
-        type: "about:blank",
-        title: "Not found",
-        status: 404,
-        code: "route_not_found",
-        detail: `There is no ${request.method} ${request.url.split("?")[0]}.`,
-      }),
-  );
+  api.setNotFoundHandler((request) => {
+    throw new NotFoundError("route_not_found", `There is no ${request.method} ${request.url.split("?")[0]}.`);
+  });
   for (const routes of [syncRoutes, runRoutes, sourceRoutes, destinationRoutes, workspaceRoutes])
     routes(api, operations);
   healthRoutes(api, readiness);

@@ -2,13 +2,14 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
+import { text } from "./text.ts";
 
 const named = z.object({ name: z.string() });
 const planBody = z.strictObject({ full: z.boolean().default(false), limit: z.int().min(0).max(100).default(5) });
 const runBody = z.strictObject({
   kind: z.enum(["changes", "full"]).default("changes"),
   /** What asked for the run, for people who read the history. */
-  trigger: z.string().max(100).default("api"),
+  trigger: text.max(100).default("api"),
 });
 
 export function syncRoutes(api: FastifyInstance, operations: Operations): void {

@@ -4,7 +4,8 @@ import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
 
 const workspaceBody = z.strictObject({
-  documents: z.array(z.record(z.string(), z.unknown())).max(10_000),
+  // What each must be is told with everything else that is wrong with them.
+  documents: z.array(z.unknown()).max(10_000),
   prune: z.boolean().default(false),
   dry_run: z.boolean().default(false),
 });

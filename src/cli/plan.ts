@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { PlannedChangeView, PlanView } from "../operations/operations.ts";
 import type { GlobalOptions } from "./face.ts";
 import { brief, count, plural, styled, type Terminal, writeJson, writeLine } from "./output.ts";
+import { wholeNumber } from "./number.ts";
 import { type AddCommand, exitCodes } from "./command.ts";
 
 export const planCommand: AddCommand = (program, face, end) => {
@@ -10,7 +11,7 @@ export const planCommand: AddCommand = (program, face, end) => {
     .command("plan")
     .argument("<sync>", "the sync's name")
     .option("--full", "plan every row, also those that did not change")
-    .option("--limit <rows>", "how many changes to show", (text) => Number.parseInt(text, 10), 5)
+    .option("--limit <rows>", "how many changes to show", wholeNumber(0, 100), 5)
     .description("show what a run would do; sends nothing")
     .action(async (sync: string, options: { full?: boolean; limit: number }, command: Command) => {
       const global = command.optsWithGlobals<GlobalOptions>();

@@ -2,13 +2,14 @@
 import type { Command } from "commander";
 import type { GlobalOptions } from "./face.ts";
 import { brief, table, writeJson, writeLine } from "./output.ts";
+import { wholeNumber } from "./number.ts";
 import type { AddCommand } from "./command.ts";
 
 export const rejectionsCommand: AddCommand = (program, face) => {
   program
     .command("rejections")
     .argument("<run>", "the run")
-    .option("--limit <rows>", "how many", (text) => Number.parseInt(text, 10), 50)
+    .option("--limit <rows>", "how many", wholeNumber(1, 500), 50)
     .option("--cursor <cursor>", "go on after an earlier page")
     .description("list a run's rejected and invalid rows, with the destination's own words")
     .action(async (run: string, options: { limit: number; cursor?: string }, command: Command) => {

@@ -3,13 +3,14 @@ import type { Command } from "commander";
 import type { RunView } from "../operations/operations.ts";
 import type { GlobalOptions } from "./face.ts";
 import { count, duration, table, writeJson, writeLine } from "./output.ts";
+import { wholeNumber } from "./number.ts";
 import type { AddCommand } from "./command.ts";
 
 export const runsCommand: AddCommand = (program, face) => {
   program
     .command("runs")
     .argument("[sync]", "only the runs of this sync")
-    .option("--limit <runs>", "how many", (text) => Number.parseInt(text, 10), 20)
+    .option("--limit <runs>", "how many", wholeNumber(1, 500), 20)
     .description("list runs, newest first")
     .action(async (sync: string | undefined, options: { limit: number }, command: Command) => {
       const global = command.optsWithGlobals<GlobalOptions>();

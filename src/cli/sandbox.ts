@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { writeLine } from "./output.ts";
+import { wholeNumber } from "./number.ts";
 import type { AddCommand } from "./command.ts";
 
 interface SandboxOptions {
@@ -16,7 +17,7 @@ export const sandboxCommand: AddCommand = (program, face) => {
   program
     .command("sandbox")
     .argument("<type>", "hubspot, or another kind of destination; snowflake")
-    .option("--port <port>", "where it listens; 0 takes any free one", (text) => Number.parseInt(text, 10), 8090)
+    .option("--port <port>", "where it listens; 0 takes any free one", wholeNumber(0, 65_535), 8090)
     .option("--no-limits", "answer as fast as it can, without the vendor's rate limits")
     .option("--seed <file>", "a JSON file of what the account has, such as custom properties")
     .option("--database <file>", "a warehouse's: the DuckDB file whose tables it has")

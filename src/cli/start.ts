@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { GlobalOptions, Role } from "./face.ts";
 import { writeLine } from "./output.ts";
+import { wholeNumber } from "./number.ts";
 import type { AddCommand } from "./command.ts";
 
 export const startCommand: AddCommand = (program, face) => {
@@ -10,7 +11,7 @@ export const startCommand: AddCommand = (program, face) => {
     .command("start")
     .addOption(new Option("--role <role>", "what this process does").choices(["all", "api", "worker"]).default("all"))
     .option("--host <address>", "where the API listens (SLUICE_HOST)")
-    .option("--port <port>", "its port (SLUICE_PORT)", (text) => Number.parseInt(text, 10))
+    .option("--port <port>", "its port (SLUICE_PORT)", wholeNumber(0, 65_535))
     .description("run the service: API, workers, schedules")
     .action(async (options: { role: Role; host?: string; port?: number }, command: Command) => {
       const global = command.optsWithGlobals<GlobalOptions>();

@@ -31,7 +31,8 @@ export async function applyDocuments(
   const kept = prune ? [] : listOf(await storedDocuments(service));
   const given = new Set(written.map(identityOf));
   const staying = kept.filter((document) => !given.has(identityOf(document)));
-  const documents = await parseDocuments([...staying, ...written], service.registry);
+  // Those that were written come first: problems say which of them by its number.
+  const documents = await parseDocuments([...written, ...staying], service.registry);
   const all = listOf(documents).filter((document) => given.has(identityOf(document)));
   const { changes, unchanged } = await service.store.documents.replace(
     all.map((document) => ({ kind: document.kind, name: document.name, body: { ...document } })),

@@ -18,8 +18,8 @@ export interface PerformOptions {
 }
 
 /**
- * Does a run. False when there is nothing to do: it has ended, is held, or another worker is at this sync. After a lost
- * run is settled, a new one is asked for, so that what was under way goes on.
+ * Does a run. False when there is nothing to do: it has ended, is held, or another worker is at this sync. After a run
+ * that lost its worker or was cut short by the service's stop, a new one is asked for: what was under way goes on.
  */
 export async function performRun(id: string, service: Service, options: PerformOptions): Promise<boolean> {
   const claim = await service.store.leases.claim(id, { worker: service.worker, leaseMs });
@@ -31,8 +31,13 @@ export async function performRun(id: string, service: Service, options: PerformO
     await service.store.leases.abandon(claim.identity).catch(() => undefined);
     throw error;
   }
-  if (claim.stage === "lost") await requestAgain(claim, service);
+  if (claim.stage === "lost" || (await wasInterrupted(id, service, options))) await requestAgain(claim, service);
   return true;
+}
+
+/** The service's own stop cut the run short: it goes on with the next start, as after a kill. */
+async function wasInterrupted(id: string, { store }: Service, { signal }: PerformOptions): Promise<boolean> {
+  return signal.aborted && (await store.runs.get(id)).failure?.code === "interrupted";
 }
 
 async function performClaimed(claim: Claim, service: Service, { signal, onProgress }: PerformOptions): Promise<void> {

@@ -317,6 +317,16 @@ export class RunningService implements AsyncDisposable {
     throw new Error(`run ${id} did not settle: ${this.output.slice(-2000)}`);
   }
 
+  /** The run that the service asks for by itself when one was cut short, once it has ended. */
+  async recovered(id: string, withinMs = 30_000): Promise<RunJson> {
+    for (const deadline = Date.now() + withinMs; Date.now() < deadline; await sleep(50)) {
+      const { data } = (await this.ask("GET", "/v1/runs")).body as { data: readonly RunJson[] };
+      const next = data.find(({ trigger }) => trigger === `recovery of ${id}`);
+      if (next) return this.settled(next.run);
+    }
+    throw new Error(`run ${id} was not recovered: ${this.output.slice(-2000)}`);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop("SIGKILL");
   }

@@ -1,8 +1,6 @@
 /** The service in processes of its own: runs over REST, commands beside it, stops and kills. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startPostgres, type TestPostgres } from "../postgres.ts";
-import { hasRedis, startRedis, type TestRedis } from "../redis.ts";
 import { Business, isAccountedFor, type RunJson, type RunningService } from "./business.ts";
 
 const slow = { path: "/batch/", times: null, fault: { kind: "delay", ms: 150 } } as const;
@@ -81,76 +79,71 @@ describe("over REST", () => {
     expect(business.held()).toEqual(await business.expected());
   });
 
-  test.each([
-    ["GET", "/v1/runs/run_nothing", undefined, 404, "run_not_found"],
-    ["POST", "/v1/syncs/nothing/runs", {}, 404, "not_found"],
-    ["POST", "/v1/syncs/companies/runs", { kind: "all" }, 422, "invalid_request"],
-    ["POST", "/v1/syncs/companies/runs", { kindd: "full" }, 422, "invalid_request"],
-    ["POST", "/v1/syncs/companies/runs", "{", 400, "invalid_request"],
-    ["GET", "/v1/runs?limit=0", undefined, 422, "invalid_request"],
-    ["GET", "/v1/nothing", undefined, 404, "route_not_found"],
-  ])("%s %s with %j is answered %i, as a problem", async (method, path, body, status, code) => {
-    const answer = await service.ask(method, path, body);
-    expect(answer).toMatchObject({
-      status,
-      body: { status, code, title: expect.any(String), detail: expect.any(String) },
-    });
-    expect(answer.type).toMatch("application/problem+json");
+  test("a full run sends every record again", async () => {
+    await business.sql("update accounts set mrr = 9 where id < 'A2' and plan <> 'unheard of'");
+    await service.settled((await service.run()).run);
+    const full = await service.settled((await service.run("companies", { kind: "full" })).run);
+    const { added = 0, changed = 0 } = full.planned ?? {};
+    expect(full).toMatchObject({ status: "succeeded", unchanged: 0, accepted: added + changed });
+    expect(full.accepted).toBeGreaterThan(1000);
+    expect(full.requests).toBeGreaterThan(full.accepted / 100);
+    expect(business.held()).toEqual(await business.expected());
   });
 
-  test("a wrong workspace changes nothing, and every error is told", async () => {
-    const before = await service.ask("GET", "/v1/syncs");
-    const documents = [
-      { kind: "model", name: "orders", source: "nowhere", table: "orders", key: "id" },
-      {
-        kind: "sync",
-        name: "orders",
-        from: { model: "orders" },
-        to: { destination: "hubspot", object: "deals" },
-        mode: "sideways",
-        match: { id: "id" },
-        fields: { a: "a" },
-      },
-    ];
-    const answer = await service.ask("POST", "/v1/workspace", { documents });
-    expect(answer).toMatchObject({ status: 422 });
-    expect(JSON.stringify(answer.body)).toMatch(/sideways/);
-    expect(await service.ask("GET", "/v1/syncs")).toEqual(before);
-  });
-
-  test("a command beside it talks to it, and a second service is refused", async () => {
+  test("commands on its folder talk to it", async () => {
+    await business.sql("update accounts set mrr = 10 where id = 'A9'");
     const { code, stdout } = await business.sluice(["--json", "run", "companies"]);
     expect(code).toBe(0);
     const run = JSON.parse(stdout) as RunJson;
-    expect((await service.ask("GET", `/v1/runs/${run.run}`)).body).toMatchObject({ status: "succeeded" });
-    const second = await business.sluice(["start", "--port", "0"]);
-    expect(second.code).not.toBe(0);
-    expect(second.stderr).toMatch(/in use|running/);
+    expect(run).toMatchObject({ status: "succeeded", accepted: 1, trigger: "command" });
+    expect((await service.ask("GET", `/v1/runs/${run.run}`)).body).toEqual(run);
+    const status = await business.sluice(["--json", "status"]);
+    expect(JSON.parse(status.stdout)).toMatchObject([{ sync: "companies", last_run: { run: run.run } }]);
+    const unknown = await business.sluice(["run", "companys"]);
+    expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('Did you mean "companies"?') });
   });
 
-  test("no credential is in what it wrote", () => {
-    expect(service.output).not.toContain("right-token");
+  test("a second service on its folder is refused in one clear message", async () => {
+    const second = await business.sluice(["--json", "start", "--port", "0"]);
+    expect(second.code).toBe(1);
+    const { error } = JSON.parse(second.stdout) as { error: { code: string; message: string } };
+    expect(error).toMatchObject({ code: "folder_locked", message: expect.stringContaining(service.url) });
+    expect(second.stderr).not.toMatch(/\n\s+at /);
+    expect(await service.ask("GET", "/readyz")).toMatchObject({ status: 200 });
+  });
+
+  test("a port that is taken, or is none, is one clear message too", async () => {
+    const environment = { SLUICE_DATA_DIR: "another" };
+    const taken = await business.sluice(["--json", "start", "--port", new URL(service.url).port], { environment });
+    expect(taken.code).toBe(1);
+    expect(JSON.parse(taken.stdout)).toMatchObject({ error: { code: "cannot_listen" } });
+    expect(await business.sluice(["start", "--port", "http"])).toMatchObject({ code: 2 });
   });
 });
 
 describe("ended in the middle of a run", () => {
-  test("by SIGTERM: it ends by itself, and the next run goes on", async () => {
+  test("by SIGTERM: it settles the run and ends well, in time; the next service goes on by itself", async () => {
     await using business = await Business.open(2000);
+    const model = await business.expected();
     await business.fault(slow);
     const service = await business.start();
     const { run } = await service.run();
     await service.settled(run, /sending/);
+    const stoppedAt = performance.now();
     expect(await service.stop("SIGTERM")).toBe(0);
+    expect(performance.now() - stoppedAt).toBeLessThan(5000);
     await business.clearFaults();
     await using next = await business.start();
-    await next.settled((await next.run()).run);
     const ended = await next.settled(run);
+    expect(ended).toMatchObject({ status: "failed", failure: { code: "interrupted" } });
     expect(isAccountedFor(ended)).toBe(true);
-    expect(business.held()).toEqual(await business.expected());
+    expect(await next.recovered(run)).toMatchObject({ status: "succeeded", in_doubt: 0 });
+    expect(business.held()).toEqual(model);
   });
 
-  test("by SIGKILL: the next service recovers it without a hand", async () => {
+  test("by SIGKILL: the next service recovers it and goes on, without a hand", async () => {
     await using business = await Business.open(2000);
+    const model = await business.expected();
     await business.fault(slow);
     const service = await business.start();
     const { run } = await service.run();
@@ -162,49 +155,22 @@ describe("ended in the middle of a run", () => {
     const lost = await next.settled(run);
     expect(lost).toMatchObject({ status: "failed", failure: { code: "worker_lost" } });
     expect(isAccountedFor(lost)).toBe(true);
-    await next.settled((await next.run()).run);
-    expect(business.held()).toEqual(await business.expected());
+    expect(await next.recovered(run)).toMatchObject({ status: "succeeded", in_doubt: 0 });
+    expect(business.held()).toEqual(model);
+    expect(await business.falseClaims()).toEqual([]);
   });
 });
 
-test("a schedule starts runs by itself", async () => {
+test("a schedule starts runs by itself, again and again", async () => {
   await using business = await Business.open(50);
-  business.write("workspace.yaml", `${business.read("workspace.yaml")}schedule: { every: 1m }\n`);
+  business.write("workspace.yaml", `${business.read("workspace.yaml")}schedule: { every: 1s }\n`);
+  const before = await business.expected();
   await using service = await business.start();
-  const deadline = Date.now() + 20_000;
-  while (business.held().length < 40 && Date.now() < deadline) await sleep(100);
-  expect(business.held()).toEqual(await business.expected());
-  const { body } = await service.ask("GET", "/v1/runs");
-  expect(body).toMatchObject({ data: [{ trigger: "schedule" }] });
-});
-
-describe.skipIf(!hasRedis())("an API and two workers on Postgres and Redis", () => {
-  let postgres: TestPostgres;
-  let redis: TestRedis;
-  beforeAll(async () => {
-    [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
-  });
-  afterAll(async () => {
-    await Promise.all([postgres?.stop(), redis?.stop()]);
-  });
-
-  test("a run that its worker takes to the grave is done by the other", async () => {
-    await using business = await Business.open(1500);
-    const environment = { SLUICE_DATABASE_URL: await postgres.database(), SLUICE_REDIS_URL: redis.url };
-    expect((await business.sluice(["apply"], { environment })).code).toBe(0);
-    await using api = await business.start(["--role", "api"], environment);
-    await using one = await business.start(["--role", "worker"], environment);
-    await business.fault(slow);
-    const { run } = await api.run();
-    await api.settled(run, /sending/);
-    await one.stop("SIGKILL");
-    await using _two = await business.start(["--role", "worker"], environment);
-    await business.clearFaults();
-    // Its lease runs out first.
-    const lost = await api.settled(run, /failed/, 60_000);
-    expect(isAccountedFor(lost)).toBe(true);
-    const next = await api.settled((await api.run()).run);
-    expect(next).toMatchObject({ status: "succeeded" });
-    expect(business.held()).toEqual(await business.expected());
-  }, 120_000);
+  await expect.poll(() => business.held(), { timeout: 20_000 }).toEqual(before);
+  await business.sql("update accounts set name = name || ' & Sons' where id in ('A1', 'A2')");
+  const after = await business.expected();
+  await expect.poll(() => business.held(), { timeout: 20_000 }).toEqual(after);
+  const { data } = (await service.ask("GET", "/v1/runs")).body as { data: readonly RunJson[] };
+  expect(data.length).toBeGreaterThan(1);
+  expect(new Set(data.map(({ trigger }) => trigger))).toEqual(new Set(["schedule"]));
 });
