@@ -1,5 +1,5 @@
 /** What is said over HTTP: the envelopes that the driver opens. */
-import type { Executed } from "./execute.ts";
+import type { Executed } from "./executed.ts";
 import type { SnowflakeFailure } from "./failure.ts";
 import type { Query } from "./queries.ts";
 import type { Session } from "./session.ts";
@@ -107,4 +107,9 @@ export function finalPlace({ place }: Session): Body {
     finalWarehouseName: place.warehouse,
     finalRoleName: place.role,
   };
+}
+
+/** The JSON of a request; nothing is an empty object. */
+export function inJson(body: unknown): unknown {
+  return typeof body === "string" && body !== "" ? JSON.parse(body) : {};
 }

@@ -1,5 +1,7 @@
 /** The values that come with a statement for its placeholders. */
 import { z } from "zod";
+import type { Cells } from "./results.ts";
+import type { Session } from "./session.ts";
 import { cast } from "./sql/functions.ts";
 import { type Fields, nullNode, numberNode, textNode } from "./sql/nodes.ts";
 
@@ -43,4 +45,19 @@ function inOrder(bindings: Bindings): readonly Bindings[string][] {
   return Object.keys(bindings)
     .toSorted((one, other) => Number(one) - Number(other))
     .flatMap((position) => bindings[position] ?? []);
+}
+
+/** Binds wait as texts; DuckDB turns them into what the columns are. */
+export async function fillBinds(table: string, rows: readonly Cells[], { connection }: Session): Promise<void> {
+  const columns = (rows[0] ?? []).map((_, index) => `c${index + 1} varchar`);
+  await connection.run(`create temporary table ${table} (${columns.join(", ")})`);
+  const appender = await connection.createAppender(table, "main", "temp");
+  for (const row of rows) {
+    for (const value of row) {
+      if (value === null) appender.appendNull();
+      else appender.appendVarchar(value);
+    }
+    appender.endRow();
+  }
+  appender.closeSync();
 }

@@ -92,17 +92,17 @@ export async function serveSnowflake(options: SnowflakeSandboxOptions = {}): Pro
   });
   await server.register((scope, _options, done) => {
     driverRoutes(scope, {
-    sessions,
-    queries,
-    faults,
-    stages,
-    users: options.users,
-    tokenSeconds,
-    answerSeconds,
-    storageToken,
-    chunkKey,
-    url,
-  });
+      sessions,
+      queries,
+      faults,
+      stages,
+      users: options.users,
+      tokenSeconds,
+      answerSeconds,
+      storageToken,
+      chunkKey,
+      url,
+    });
     done();
   });
   address = await server.listen({ port, host: "127.0.0.1" });

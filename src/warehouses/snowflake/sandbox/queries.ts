@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Bindings } from "./binds.ts";
-import type { Executed, Executor } from "./execute.ts";
+import type { Executor } from "./execute.ts";
+import type { Executed } from "./executed.ts";
 import { canceled, failureOf, notFound, type SnowflakeFailure, timedOut } from "./failure.ts";
 import type { Chunk, ResultSet } from "./results.ts";
 import type { Session } from "./session.ts";

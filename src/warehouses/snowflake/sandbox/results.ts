@@ -1,7 +1,7 @@
 /** Answers of DuckDB as Snowflake gives them: the first rows in the answer, the others in chunks of gzipped JSON. */
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import type { DuckDBConnection, DuckDBPreparedStatement } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBValue } from "@duckdb/node-api";
 import { jsonCell, type RowType, rowType } from "./rowtype.ts";
 
 export type Cells = readonly (string | null)[];
@@ -52,11 +52,11 @@ export async function runQuery(connection: DuckDBConnection, sql: string, size: 
   prepared.destroySync();
   const cells = columns.map(({ type }, index) => jsonCell(`c${index}`, type));
   const names = columns.map((_, index) => `c${index}`).join(", ");
-  const rows = `select '[' || ${cells.join(" || ',' || ")} || ']' from (${sql}\n) as answer(${names})`;
+  const rows = `select concat('[', ${cells.join(", ',', ")}, ']') from (${sql}\n) as answer(${names})`;
   const writer = new ChunkWriter(size);
   const stream = await connection.stream(rows);
   for (let chunk = await stream.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await stream.fetchChunk()) {
-    for (const row of chunk.getColumnValues(0)) await writer.add(String(row));
+    await writer.add(chunk.getColumnValues(0));
   }
   const { rowset, chunks } = await writer.end();
   const total = rowset.length + chunks.reduce((sum, chunk) => sum + chunk.rows, 0);
@@ -81,13 +81,13 @@ class ChunkWriter {
     this.#size = size;
   }
 
-  async add(row: string): Promise<void> {
-    if (this.#inline.length < this.#size.inlineRows) {
-      this.#inline.push(row);
-      return;
+  /** Each value is a row's JSON. */
+  async add(rows: readonly DuckDBValue[]): Promise<void> {
+    for (const row of rows) {
+      if (this.#inline.length < this.#size.inlineRows) this.#inline.push(String(row));
+      else this.#rows.push(String(row));
+      if (this.#rows.length >= this.#size.chunkRows) await this.#close();
     }
-    this.#rows.push(row);
-    if (this.#rows.length >= this.#size.chunkRows) await this.#close();
   }
 
   async end(): Promise<{ rowset: readonly Cells[]; chunks: readonly Chunk[] }> {

@@ -30,8 +30,13 @@ interface Encoding {
 const maxText = 16_777_216;
 
 const plain = (value: string): string => `cast(${value} as varchar)`;
-const fraction = (units: string, digits: number): string =>
-  `cast(cast(${units} as decimal(19,0)) * cast(1e-${digits} as decimal(${digits + 1},${digits})) as varchar)`;
+/** So many units of a second as seconds with decimals. Before 1970 the sign is one of the whole, hence the slow way. */
+function seconds(units: string, digits: 6 | 9): string {
+  const perSecond = 10 ** digits;
+  const slow = `cast(cast(${units} as decimal(19,0)) * cast(1e-${digits} as decimal(${digits + 1},${digits})) as varchar)`;
+  const fraction = `right(cast(${perSecond} + ${units} % ${perSecond} as varchar), ${digits})`;
+  return `case when ${units} >= 0 then (${units} // ${perSecond}) || '.' || ${fraction} else ${slow} end`;
+}
 
 const integer: Encoding = { type: "fixed", precision: 38, scale: 0, text: plain };
 const text: Encoding = { type: "text", length: maxText, text: plain, escape: true };
@@ -42,7 +47,7 @@ const timestamp = (scale: number): Encoding => ({
   type: "timestamp_ntz",
   scale,
   text: (value) =>
-    scale === 9 ? fraction(`epoch_ns(${value})`, 9) : fraction(`epoch_us(cast(${value} as timestamp))`, 6),
+    scale === 9 ? seconds(`epoch_ns(${value})`, 9) : seconds(`epoch_us(cast(${value} as timestamp))`, 6),
 });
 
 const encodings = new Map<DuckDBTypeId, Encoding>([
@@ -57,7 +62,7 @@ const encodings = new Map<DuckDBTypeId, Encoding>([
   [DuckDBTypeId.DOUBLE, real],
   [DuckDBTypeId.BOOLEAN, { type: "boolean", text: plain }],
   [DuckDBTypeId.DATE, { type: "date", text: (value) => `cast(${value} - date '1970-01-01' as varchar)` }],
-  [DuckDBTypeId.TIME, { type: "time", scale: 6, text: (value) => fraction(`epoch_us(${value})`, 6) }],
+  [DuckDBTypeId.TIME, { type: "time", scale: 6, text: (value) => seconds(`epoch_us(${value})`, 6) }],
   [DuckDBTypeId.TIMESTAMP_S, timestamp(0)],
   [DuckDBTypeId.TIMESTAMP_MS, timestamp(3)],
   [DuckDBTypeId.TIMESTAMP, timestamp(6)],
@@ -65,7 +70,7 @@ const encodings = new Map<DuckDBTypeId, Encoding>([
   [
     DuckDBTypeId.TIMESTAMP_TZ,
     // DuckDB keeps the moment, not the offset that it was given with: it is told in UTC.
-    { type: "timestamp_tz", scale: 6, text: (value) => `${fraction(`epoch_us(${value})`, 6)} || ' 1440'` },
+    { type: "timestamp_tz", scale: 6, text: (value) => `${seconds(`epoch_us(${value})`, 6)} || ' 1440'` },
   ],
   [DuckDBTypeId.BLOB, { type: "binary", length: 8_388_608, text: (value) => `hex(${value})` }],
   [DuckDBTypeId.STRUCT, json],

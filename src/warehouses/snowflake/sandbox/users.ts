@@ -77,7 +77,12 @@ function isSigned(token: string, user: SandboxUser, account: string, now: Date):
   // An account's region is no part of its name here.
   const subject = `${account.replace(/\..*$/, "")}.${user.name}`.toUpperCase();
   const milliseconds = now.getTime();
-  return sub === subject && iss === `${subject}.SHA256:${fingerprint(key)}` && inMilliseconds(exp) > milliseconds && inMilliseconds(iat) <= milliseconds + 60_000;
+  return (
+    sub === subject &&
+    iss === `${subject}.SHA256:${fingerprint(key)}` &&
+    inMilliseconds(exp) > milliseconds &&
+    inMilliseconds(iat) <= milliseconds + 60_000
+  );
 }
 
 /** The standard says seconds; Snowflake's own driver says milliseconds, and Snowflake takes both. */

@@ -75,3 +75,37 @@ export function word(value: unknown): string | null {
   const name = node?.kind === "column" ? node.fields["name"] : undefined;
   return isFields(name) ? textField(name, "name") : null;
 }
+
+/** A column's name as an expression. */
+export function columnNode(name: string): Fields {
+  return { column: { name: identifier(name), table: null, join_mark: false, trailing_comments: [], span: null } };
+}
+
+/** An expression or table under another name. */
+export function aliasedAs(value: unknown, alias: Fields): Fields {
+  return { alias: { this: value, alias, column_aliases: [], pre_alias_comments: [], trailing_comments: [] } };
+}
+
+/** What the parser makes of a table's name. */
+export function tableFields(name: Fields): Fields {
+  return {
+    name,
+    schema: null,
+    catalog: null,
+    alias: null,
+    alias_explicit_as: false,
+    column_aliases: [],
+    trailing_comments: [],
+    when: null,
+    only: false,
+    final_: false,
+    hints: [],
+  };
+}
+
+/** A query or rows in brackets, with names for its columns. */
+export function subqueryNode(inner: unknown, name: string, columns: readonly Fields[]): Fields {
+  const named = { alias: identifier(name), column_aliases: columns, alias_explicit_as: true, alias_keyword: "as" };
+  const nothing = { order_by: null, limit: null, offset: null, lateral: false, modifiers_inside: false };
+  return { subquery: { this: inner, ...named, ...nothing, trailing_comments: [] } };
+}

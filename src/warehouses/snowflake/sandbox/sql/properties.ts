@@ -15,6 +15,9 @@ export function tableProperties(fields: Fields): Fields {
         : JSON.stringify(property);
     if (!withoutEffect.test(raw)) throw unknownToSandbox(`the table property ${raw}`);
   }
+  if (listField(fields, "constraints").some((one) => isFields(one) && "Like" in one)) {
+    throw unknownToSandbox("CREATE TABLE … LIKE");
+  }
   if (fields["clone_source"] != null) throw unknownToSandbox("CREATE TABLE … CLONE");
   const columns = listField(fields, "columns").map((column) => (isFields(column) ? plainColumn(column) : column));
   return { ...fields, columns, properties: [], mysql_table_options: [], table_modifier: null };

@@ -6,23 +6,29 @@ import { Dialect, generate, parse } from "@polyglot-sql/sdk";
 import { SnowflakeFailure, syntaxError, unknownToSandbox } from "../failure.ts";
 import { asMoment, type StatementContext, translateCall } from "./functions.ts";
 import { aggregates, functionKinds, plainKinds } from "./kinds.ts";
+import { withNamedColumns, withNamedValues } from "./column-names.ts";
+import { firstOf, folded, foldedName, isIdentifier, isTable, schemaName } from "./identifiers.ts";
 import { informationSchema } from "./macros.ts";
 import { database, otherSide, schemaInDuckdb } from "./names.ts";
 import {
+  aliasedAs,
   asNode,
   call,
+  columnNode,
   type Fields,
   identifier,
   isFields,
   listField,
   literalText,
   type Node,
+  tableFields,
   textField,
   textNode,
 } from "./nodes.ts";
 import { tableProperties } from "./properties.ts";
 import { castNode, itemPath, jsonPath, orderedAggregate } from "./rewrites.ts";
-import { quoteInName, readable } from "./text.ts";
+import { refuseSourceSide, type Target, targetOf } from "./targets.ts";
+import { readable } from "./text.ts";
 import { duckdbType, isType, typeNode } from "./types.ts";
 
 export interface TranslationContext extends StatementContext {
@@ -47,11 +53,6 @@ export interface Translated {
   readonly kind: string;
   /** The table or schema that it writes, as Snowflake names it; null for what only reads. */
   readonly target: Target | null;
-}
-
-export interface Target {
-  readonly name: string;
-  readonly temporary: boolean;
 }
 
 /** Translates one statement. Throws a SnowflakeFailure for what is wrong or not known. */
@@ -79,7 +80,7 @@ class Translator {
   }
 
   statement({ kind, fields }: Node): unknown {
-    this.target = this.#targetOf(kind, fields);
+    this.target = targetOf(kind, fields, (table) => this.#context.isTemporary(table));
     switch (kind) {
       case "create_table":
         return this.#value({ create_table: this.#tableDefinition(fields) });
@@ -91,7 +92,7 @@ class Translator {
       case "insert":
         return this.#insert(fields);
       default:
-        return this.#value({ [kind]: named(kind, fields) });
+        return this.#value({ [kind]: withNamedColumns(kind, fields) });
     }
   }
 
@@ -215,7 +216,7 @@ class Translator {
     const index = typeof fields["index"] === "number" ? fields["index"] : null;
     if (kind === "parameter" && fields["style"] === "Dollar") {
       if (index !== 1) throw unknownToSandbox("session variables and columns of files other than $1");
-      return { column: { name: identifier("$1"), table: null, join_mark: false, trailing_comments: [], span: null } };
+      return columnNode("$1");
     }
     if (kind !== "placeholder" && kind !== "parameter") return null;
     this.#placeholders += 1;
@@ -225,8 +226,7 @@ class Translator {
   #boundValue(position: number): unknown {
     const { binds } = this.#context;
     if (binds.kind === "rows") {
-      const column = identifier(`c${position}`);
-      return { column: { name: column, table: null, join_mark: false, trailing_comments: [], span: null } };
+      return columnNode(`c${position}`);
     }
     const value = binds.kind === "row" ? binds.values[position - 1] : undefined;
     if (value === undefined) {
@@ -269,118 +269,8 @@ class Translator {
     if (fields["temporary"] !== true || !isFields(fields["name"])) return definition;
     return { ...definition, name: { ...fields["name"], schema: null, catalog: null } };
   }
-
-  #targetOf(kind: string, fields: Fields): Target | null {
-    const places = { create_table: "name", create_view: "name", alter_table: "name", merge: "this" };
-    const place = kind in places ? places[kind as keyof typeof places] : "table";
-    const named = kind.startsWith("drop_") ? firstOf(fields["names"] ?? fields["name"]) : fields[place];
-    const name = lastName(kind.endsWith("_schema") ? (listField(fields, "name").at(-1) ?? fields["name"]) : named);
-    if (name === null || ["select", "union", "except", "intersect", "values"].includes(kind)) return null;
-    return { name, temporary: fields["temporary"] === true || this.#context.isTemporary(name) };
-  }
-}
-
-/** Snowflake has no such branch of MERGE, DuckDB does. */
-function refuseSourceSide(fields: Fields): void {
-  if (/"source":\{"boolean":\{"value":true/.test(JSON.stringify(fields["whens"]))) {
-    throw syntaxError("unexpected 'BY'. MERGE has no WHEN NOT MATCHED BY SOURCE");
-  }
-}
-
-/** Rows of VALUES in a FROM have columns of the names column1, column2, … */
-function withNamedValues(from: unknown): unknown {
-  if (!isFields(from)) return from;
-  const expressions = listField(from, "expressions").map((expression) => {
-    const node = asNode(expression);
-    if (node?.kind !== "values") return expression;
-    const [row] = listField(node.fields, "expressions");
-    const names = listField(isFields(row) ? row : {}, "expressions").map((_, index) => identifier(`COLUMN${index + 1}`));
-    const inner = { subquery: { ...emptySubquery, this: expression, alias: identifier("VALUES"), column_aliases: names } };
-    return inner;
-  });
-  return { ...from, expressions };
-}
-
-/** Columns without a name get their text as one, which DuckDB would spell in its own way. */
-function named(kind: string, fields: Fields): Fields {
-  if (["union", "except", "intersect"].includes(kind)) {
-    const left = asNode(fields["left"]);
-    return left === null ? fields : { ...fields, left: { [left.kind]: named(left.kind, left.fields) } };
-  }
-  if (kind !== "select") return fields;
-  const expressions = listField(fields, "expressions").map((expression) => {
-    const node = asNode(expression);
-    if (node === null || ["alias", "column", "star", "dot"].includes(node.kind)) return expression;
-    const [text] = generate([expression], Dialect.Snowflake).sql ?? [];
-    return text === undefined
-      ? expression
-      : aliasedAs({ [node.kind]: node.fields }, { name: inCapitals(text), quoted: true });
-  });
-  return { ...fields, expressions };
-}
-
-/** All but what stands in quotes. */
-function inCapitals(sql: string): string {
-  return sql.replaceAll(/'(?:[^']|'')*'|"(?:[^"]|"")*"|[^'"]+/g, (part) =>
-    /^['"]/.test(part) ? part : part.toUpperCase(),
-  );
 }
 
 function aliased(value: Fields, alias: unknown): unknown {
   return isFields(alias) ? aliasedAs(value, folded(alias)) : value;
-}
-
-function aliasedAs(value: unknown, alias: Fields, columns: readonly Fields[] = []): Fields {
-  return { alias: { this: value, alias, column_aliases: columns, pre_alias_comments: [], trailing_comments: [] } };
-}
-
-function tableFields(name: Fields): Fields {
-  return {
-    name,
-    schema: null,
-    catalog: null,
-    alias: null,
-    alias_explicit_as: false,
-    column_aliases: [],
-    trailing_comments: [],
-    when: null,
-    only: false,
-    final_: false,
-    hints: [],
-  };
-}
-
-function isTable(fields: Fields): boolean {
-  return isFields(fields["name"]) && "schema" in fields && "catalog" in fields;
-}
-
-function isIdentifier(fields: Fields): boolean {
-  return typeof fields["name"] === "string" && typeof fields["quoted"] === "boolean" && !("args" in fields);
-}
-
-function foldedName(value: unknown): string {
-  const fields = isFields(value) ? value : {};
-  const name = (textField(fields, "name") ?? "").replaceAll(quoteInName, '"');
-  return fields["quoted"] === true ? name : name.toUpperCase();
-}
-
-function folded(fields: Fields): Fields {
-  return identifier(otherSide(foldedName(fields)));
-}
-
-function schemaName(parts: readonly unknown[]): readonly Fields[] {
-  return [identifier(database), identifier(schemaInDuckdb(foldedName(parts.at(-1))))];
-}
-
-function firstOf(value: unknown): unknown {
-  return Array.isArray(value) ? (value as readonly unknown[])[0] : value;
-}
-
-/** The name at the end of a table's, whatever it is wrapped in. */
-function lastName(value: unknown): string | null {
-  if (!isFields(value)) return null;
-  if (isIdentifier(value)) return foldedName(value);
-  if (isTable(value)) return foldedName(value["name"]);
-  const node = asNode(value);
-  return node === null ? null : lastName(node.kind === "table" ? node.fields : node.fields["this"]);
 }
