@@ -93,7 +93,8 @@ export interface Database {
 /** The rows of a plan whose seq is greater than `after` and at most `until`. */
 export interface PageQuery {
   readonly plan: string;
-  readonly columns: string;
+  /** The expression whose value is read of each row. */
+  readonly change: string;
   readonly after: number;
   readonly until: number;
   readonly pageRows: number;

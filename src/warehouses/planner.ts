@@ -17,7 +17,7 @@ import type {
 import { commitStatements } from "./commit-sql.ts";
 import type { AppendColumn, Database, QueryTag, Row, Session } from "./dialect.ts";
 import { type PlannerTables, plannerTables } from "./names.ts";
-import { countPlan, parseCells, parseChange, planColumns } from "./plan-rows.ts";
+import { changeText, countPlan, parseCells, parseChange } from "./plan-rows.ts";
 import { planStatement } from "./plan-sql.ts";
 import { makePlannerTables } from "./planner-schema.ts";
 
@@ -78,7 +78,7 @@ export class SqlPlanner implements Planner {
       const until = Math.min(await this.#lastSeq(table, run), afterSeq + limit);
       const query = {
         plan: table,
-        columns: planColumns,
+        change: changeText(this.#database.dialect),
         after: afterSeq,
         until,
         pageRows,

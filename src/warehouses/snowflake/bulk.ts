@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import type { AppendColumn, Row, Session } from "../dialect.ts";
+import type { AppendColumn, PageQuery, Row, Session } from "../dialect.ts";
 
 /** DuckDB writes and reads the files; what does not fit goes to its own files beside them. */
 const memoryLimit = "128MB";
@@ -24,6 +24,9 @@ class Workbench implements AsyncDisposable {
     const instance = await DuckDBInstance.create(join(folder, "rows.duckdb"), {
       memory_limit: memoryLimit,
       temp_directory: join(folder, "spill"),
+      // Each thread that reads Parquet holds a row group.
+      threads: "1",
+      preserve_insertion_order: "false",
     });
     return new Workbench(folder, instance, await instance.connect());
   }
@@ -87,6 +90,8 @@ async function writeParquet(
   return file;
 }
 
+const windowRows = 20_000;
+
 /** What unloading needs of a session. */
 export interface StageSession extends Pick<Session, "query" | "execute"> {
   settled(sql: string): Promise<void>;
@@ -109,7 +114,7 @@ export class Unloaded {
         file_format = (type = parquet) header = true max_file_size = 67108864`);
       await session.query(`get ${stage}/ 'file://${workbench.folder}/'`);
       await workbench.connection.run(
-        `create table rows as select * from read_parquet('${join(workbench.folder, "*.parquet")}') order by seq`,
+        `create table rows as select * from read_parquet('${join(workbench.folder, "*.parquet")}')`,
       );
       return new Unloaded(workbench);
     } catch (error) {
@@ -120,12 +125,14 @@ export class Unloaded {
     }
   }
 
-  async *pages(columns: string, pageRows: number, signal?: AbortSignal): AsyncIterable<readonly Row[]> {
-    const result = await this.#workbench.connection.stream(`select ${columns} from rows`);
-    for await (const rows of result.yieldRows()) {
+  /** Sorted window by window: a plan lies there mostly in order, and sorting the whole of it would take its size in memory. */
+  async *pages({ after, until, pageRows }: PageQuery, signal?: AbortSignal): AsyncIterable<readonly Row[]> {
+    for (let from = after; from < until; from += windowRows) {
       signal?.throwIfAborted();
-      const texts = rows.map((row) => row.map((value) => (value === null ? null : String(value))));
-      for (let from = 0; from < texts.length; from += pageRows) yield texts.slice(from, from + pageRows);
+      const read = await this.#workbench.connection.runAndReadAll(`select change from rows
+        where seq > ${from} and seq <= ${Math.min(from + windowRows, until)} order by seq`);
+      const rows = read.getRows().map((row) => row.map((value) => (value === null ? null : String(value))));
+      for (let start = 0; start < rows.length; start += pageRows) yield rows.slice(start, start + pageRows);
     }
   }
 

@@ -79,21 +79,21 @@ export class SnowflakeDatabase implements Database {
   }
 
   async *pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<readonly Row[]> {
-    const { plan, columns, after, until, pageRows, tag } = query;
+    const { plan, change, after, until, pageRows, tag } = query;
     if (until <= after) return;
-    const select = `select ${columns} from ${plan} where seq > ${after} and seq <= ${until}`;
+    const rows = `from ${plan} where seq > ${after} and seq <= ${until}`;
     if (until - after > this.#options.unloadRows) {
-      const unloaded = await this.#unload(select, { signal, tag });
+      const unloaded = await this.#unload(`select seq, ${change} as change ${rows}`, { signal, tag });
       if (unloaded !== null) {
         try {
-          yield* unloaded.pages(columns, pageRows, signal);
+          yield* unloaded.pages(query, signal);
           return;
         } finally {
           await unloaded.close();
         }
       }
     }
-    yield* this.stream(`${select} order by seq`, { signal, tag }, pageRows);
+    yield* this.stream(`select ${change} ${rows} order by seq`, { signal, tag }, pageRows);
   }
 
   hold(): () => void {
