@@ -9,7 +9,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { serveSnowflake } from "../../src/warehouses/snowflake/sandbox/index.ts";
+import serveSnowflake from "../../src/warehouses/snowflake/sandbox/index.ts";
 
 const { values } = parseArgs({
   options: { rows: { type: "string", default: "1000000" }, url: { type: "string" }, path: { type: "string" } },
@@ -83,11 +83,25 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-function peakMb(pid: number | "self"): number {
+/** The most memory that a process and those that it started have had at once, in MB. */
+class Peak {
+  mb = 0;
+
+  look(pid: number): void {
+    const children = readProc(`${pid}/task/${pid}/children`).split(" ").filter(Boolean);
+    const sizes = [pid, ...children].map((one) =>
+      Number(/VmRSS:\s+(\d+) kB/.exec(readProc(`${one}/status`))?.[1] ?? 0),
+    );
+    this.mb = Math.max(this.mb, sizes.reduce((sum, size) => sum + size, 0) / 1024);
+  }
+}
+
+function readProc(file: string): string {
   try {
-    return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
+    return readFileSync(`/proc/${file}`, "utf8");
   } catch {
-    return 0;
+    // It has ended.
+    return "";
   }
 }
 
@@ -95,12 +109,12 @@ async function inProcess(url: string, path: string): Promise<Told & { readonly p
   const flags = ["--max-semi-space-size=4", import.meta.filename, "--url", url, "--path", path];
   const child = spawn(process.execPath, flags, { stdio: ["ignore", "pipe", "inherit"] });
   let out = "";
-  let peak = 0;
+  const peak = new Peak();
   child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
-  const sampling = setInterval(() => (peak = Math.max(peak, peakMb(child.pid ?? "self"))), 50);
+  const sampling = setInterval(() => peak.look(child.pid ?? 0), 25);
   await once(child, "close");
   clearInterval(sampling);
-  return { ...(JSON.parse(out) as Told), peak };
+  return { ...(JSON.parse(out) as Told), peak: peak.mb };
 }
 
 async function measure(): Promise<void> {

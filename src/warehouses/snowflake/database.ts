@@ -1,4 +1,4 @@
-/** A Snowflake account, through the driver's thread. */
+/** A Snowflake account, through the driver's process. */
 import type { Column } from "../../warehouse.ts";
 import { WarehouseError } from "../../errors.ts";
 import type { AppendColumn, Database, PageQuery, QueryTag, Row, Session, SessionOptions } from "../dialect.ts";
@@ -38,17 +38,14 @@ export class SnowflakeDatabase implements Database {
   }
 
   async session<T>(work: (session: SnowflakeSession) => Promise<T>, options: SessionOptions = {}): Promise<T> {
-    options.signal?.throwIfAborted();
-    const connection = this.#idle.pop() ?? (await this.#open(options.signal));
-    let broken = false;
+    const session = await this.#take(options);
     try {
-      return await work(new SnowflakeSession(this.#driver, connection, options));
+      const result = await work(session);
+      this.#idle.push(session.connection);
+      return result;
     } catch (error) {
-      broken = true;
+      this.#discard(session);
       throw error;
-    } finally {
-      if (broken) void this.#driver.call({ call: "close", connection }).catch(() => undefined);
-      else this.#idle.push(connection);
     }
   }
 
@@ -68,13 +65,14 @@ export class SnowflakeDatabase implements Database {
   }
 
   async *stream(sql: string, options: SessionOptions = {}, pageRows = streamRows): AsyncIterable<readonly Row[]> {
-    const connection = this.#idle.pop() ?? (await this.#open(options.signal));
+    const session = await this.#take(options);
+    let ended = false;
     try {
-      yield* new SnowflakeSession(this.#driver, connection, options).pages(sql, pageRows);
-      this.#idle.push(connection);
-    } catch (error) {
-      void this.#driver.call({ call: "close", connection }).catch(() => undefined);
-      throw error;
+      yield* session.pages(sql, pageRows);
+      ended = true;
+    } finally {
+      if (ended) this.#idle.push(session.connection);
+      else this.#discard(session);
     }
   }
 
@@ -108,6 +106,21 @@ export class SnowflakeDatabase implements Database {
     await this.#driver.close();
   }
 
+  /** An idle session may have ended at Snowflake meanwhile: it is then opened anew at its first statement. */
+  async #take(options: SessionOptions): Promise<SnowflakeSession> {
+    options.signal?.throwIfAborted();
+    const open = (): Promise<number> => this.#open(options.signal);
+    const idle = this.#idle.pop();
+    return idle === undefined
+      ? new SnowflakeSession(this.#driver, await open(), options)
+      : new SnowflakeSession(this.#driver, idle, options, open);
+  }
+
+  /** What went wrong in a session may have left it in any state. */
+  #discard({ connection }: SnowflakeSession): void {
+    void this.#driver.call({ call: "close", connection }).catch(() => undefined);
+  }
+
   async #open(signal: AbortSignal | undefined): Promise<number> {
     const { login, statementTimeoutSeconds } = this.#options;
     const answer = await this.#driver.call({ call: "open", login, first: [pinned(statementTimeoutSeconds)] }, signal);
@@ -128,15 +141,22 @@ export class SnowflakeDatabase implements Database {
 
 export class SnowflakeSession implements Session {
   readonly #driver: Driver;
-  readonly #connection: number;
   readonly #signal: AbortSignal | undefined;
   readonly #tag: QueryTag | undefined;
+  #connection: number;
+  #reopen: (() => Promise<number>) | undefined;
 
-  constructor(driver: Driver, connection: number, { signal, tag }: SessionOptions) {
+  /** With `reopen`, a connection that turns out to have ended is replaced, before anything was done on it. */
+  constructor(driver: Driver, connection: number, { signal, tag }: SessionOptions, reopen?: () => Promise<number>) {
     this.#driver = driver;
     this.#connection = connection;
     this.#signal = signal;
     this.#tag = tag;
+    this.#reopen = reopen;
+  }
+
+  get connection(): number {
+    return this.#connection;
   }
 
   async query(sql: string): Promise<readonly Row[]> {
@@ -198,8 +218,20 @@ export class SnowflakeSession implements Session {
   }
 
   async #run(statement: Statement): Promise<Answer> {
+    const reopen = this.#reopen;
+    this.#reopen = undefined;
+    try {
+      return await this.#submit(statement);
+    } catch (error) {
+      if (reopen === undefined || !(error instanceof WarehouseError) || error.code !== "session_ended") throw error;
+      this.#connection = await reopen();
+      return await this.#submit(statement);
+    }
+  }
+
+  #submit(statement: Statement): Promise<Answer> {
     const tag = this.#tag === undefined ? undefined : JSON.stringify({ app: "sluice", ...this.#tag });
-    return await this.#driver.call(
+    return this.#driver.call(
       { call: "run", connection: this.#connection, statement: { ...statement, tag } },
       this.#signal,
     );
@@ -216,5 +248,5 @@ function expected<Name extends string>(
   name: Name,
 ): Extract<Answer, { readonly [N in Name]: unknown }>[Name] {
   if (name in answer) return (answer as Extract<Answer, { readonly [N in Name]: unknown }>)[name];
-  throw new WarehouseError("unreachable", `The driver's thread gave no ${name}.`);
+  throw new WarehouseError("unreachable", `The driver's process gave no ${name}.`);
 }

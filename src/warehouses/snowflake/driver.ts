@@ -1,8 +1,9 @@
-/** The driver's thread as the service sees it: calls with answers. */
-import { Worker } from "node:worker_threads";
+/** The driver's process as the service sees it: calls with answers. */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { WarehouseError } from "../../errors.ts";
 import { warehouseError } from "./errors.ts";
-import type { Answer, Call, FromThread } from "./protocol.ts";
+import type { Answer, Call, FromProcess } from "./protocol.ts";
 
 export interface DriverOptions {
   /** The most memory for the driver's rows; a result that needs more ends the statement, not the service. */
@@ -24,7 +25,7 @@ const quiet = {
 export class Driver {
   readonly #options: DriverOptions;
   readonly #pending = new Map<number, Pending>();
-  #thread: Worker | undefined;
+  #process: ChildProcess | undefined;
   #calls = 0;
 
   constructor(options: DriverOptions) {
@@ -34,15 +35,15 @@ export class Driver {
   /** Makes a call. An aborted signal stops it, in Snowflake too. */
   async call(call: Call, signal?: AbortSignal): Promise<Answer> {
     signal?.throwIfAborted();
-    const thread = (this.#thread ??= this.#start());
+    const child = (this.#process ??= this.#start());
     const id = (this.#calls += 1);
     const stop = (): void => this.stop(id);
     signal?.addEventListener("abort", stop);
     try {
       return await new Promise<Answer>((resolve, reject) => {
-        if (this.#pending.size === 0) thread.ref();
+        if (this.#pending.size === 0) keepOpen(child);
         this.#pending.set(id, { resolve, reject });
-        thread.postMessage({ ...call, id });
+        child.send({ ...call, id });
       });
     } catch (error) {
       signal?.throwIfAborted();
@@ -54,50 +55,71 @@ export class Driver {
 
   /** Stops a call, or ends the reading of its answer. */
   stop(id: number): void {
-    this.#thread?.postMessage({ call: "stop", of: id, id: 0 });
+    this.#process?.send({ call: "stop", of: id, id: 0 });
   }
 
   async close(): Promise<void> {
-    const thread = this.#thread;
-    this.#thread = undefined;
-    await thread?.terminate();
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.disconnect();
+    await ended;
   }
 
-  #start(): Worker {
-    const thread = new Worker(new URL("./driver-thread.ts", import.meta.url), {
+  #start(): ChildProcess {
+    const child = fork(new URL("./driver-process.ts", import.meta.url), {
       env: { ...process.env, ...quiet },
-      resourceLimits: { maxOldGenerationSizeMb: this.#options.memoryMb, maxYoungGenerationSizeMb: 16 },
-      stdout: true,
-      stderr: true,
+      execArgv: [`--max-old-space-size=${this.#options.memoryMb}`, "--max-semi-space-size=8"],
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
-    thread.on("message", (message: FromThread) => this.#settle(thread, message));
-    thread.on("error", (error) => this.#lost(thread, error));
-    thread.on("exit", () => this.#lost(thread, new Error("the driver's thread has ended")));
-    return thread;
+    let lastWords = "";
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => (lastWords = (lastWords + text).slice(-4000)));
+    child.on("message", (message: FromProcess) => this.#settle(child, message));
+    child.on("error", (error) => this.#lost(child, error.message));
+    child.on("close", () => this.#lost(child, lastWords));
+    return child;
   }
 
-  #settle(thread: Worker, message: FromThread): void {
+  #settle(child: ChildProcess, message: FromProcess): void {
     const pending = this.#pending.get(message.id);
     this.#pending.delete(message.id);
-    // A thread with nothing to do keeps no command from ending.
-    if (this.#pending.size === 0) thread.unref();
+    if (this.#pending.size === 0) letGo(child);
     if ("answer" in message) pending?.resolve(message.answer);
     else pending?.reject(warehouseError(message.failure));
   }
 
-  #lost(thread: Worker, cause: Error): void {
-    if (this.#thread === thread) this.#thread = undefined;
-    const outOfMemory = (cause as { code?: string }).code === "ERR_WORKER_OUT_OF_MEMORY";
-    for (const { reject } of this.#pending.values()) {
-      reject(
-        outOfMemory
-          ? new WarehouseError("out_of_memory", `The Snowflake driver needed more than ${this.#options.memoryMb} MB.`, {
-              hint: "Raise driver_memory_mb in the source's connection, or select fewer or smaller columns.",
-              cause,
-            })
-          : new WarehouseError("unreachable", `The Snowflake driver ended: ${cause.message}`, { cause }),
-      );
-    }
+  #lost(child: ChildProcess, lastWords: string): void {
+    if (this.#process === child) this.#process = undefined;
+    for (const { reject } of this.#pending.values()) reject(this.#lossOf(child, lastWords));
     this.#pending.clear();
   }
+
+  #lossOf({ exitCode, signalCode }: ChildProcess, lastWords: string): WarehouseError {
+    if (/heap out of memory|heap limit/.test(lastWords))
+      return new WarehouseError(
+        "out_of_memory",
+        `The Snowflake driver needed more than ${this.#options.memoryMb} MB.`,
+        {
+          hint: "Raise driver_memory_mb in the source's connection, or select fewer or smaller columns.",
+        },
+      );
+    const how = signalCode === null ? `with code ${exitCode}` : `by ${signalCode}`;
+    return new WarehouseError("unreachable", `The process of the Snowflake driver ended ${how}.`, {
+      hint: "Try again: a new one is started.",
+      cause: new Error(lastWords),
+    });
+  }
+}
+
+/** A process with nothing to do keeps no command from ending. */
+function letGo(child: ChildProcess): void {
+  child.unref();
+  child.channel?.unref();
+}
+
+function keepOpen(child: ChildProcess): void {
+  child.ref();
+  child.channel?.ref();
 }

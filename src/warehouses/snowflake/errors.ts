@@ -40,6 +40,10 @@ const kinds = [
     code: "unauthorized",
     hint: "Check account, username and credential, and that the user has the role.",
   },
-  { codes: /^390(104|111|112|114)$|^40700[12]$/, code: "unreachable", hint: "The session ended; try again." },
+  {
+    codes: /^390(104|111|112|114)$|^40700[12]$|^401004$/,
+    code: "session_ended",
+    hint: "Try again: a new session is opened.",
+  },
   { codes: /^0*606$/, code: "no_warehouse", hint: "Set warehouse in the source's connection, and grant its USAGE." },
 ];

@@ -56,7 +56,7 @@ const connection = z
       .int()
       .min(64)
       .default(512)
-      .meta({ description: "The most memory, in MB, that the driver's thread may use for rows." }),
+      .meta({ description: "The most memory, in MB, that the driver's process may use for rows." }),
     unload_rows: z
       .int()
       .min(0)

@@ -1,4 +1,4 @@
-/** What the main thread and the driver's thread say to each other. */
+/** What the service and the driver's process say to each other. */
 import type { Row } from "../dialect.ts";
 
 /** How a connection logs in, in the driver's own words. */
@@ -50,7 +50,7 @@ export interface Failure {
   readonly sqlState: string;
 }
 
-export type ToThread = Call & { readonly id: number };
-export type FromThread =
+export type ToProcess = Call & { readonly id: number };
+export type FromProcess =
   | { readonly id: number; readonly answer: Answer }
   | { readonly id: number; readonly failure: Failure };

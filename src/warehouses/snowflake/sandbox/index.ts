@@ -7,6 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Fastify, { type FastifyInstance } from "fastify";
+import type { ServedWarehouse, ServeWarehouse } from "../../../warehouse.ts";
 import { controlRoutes } from "./control.ts";
 import { Engine } from "./engine.ts";
 import { Executor } from "./execute.ts";
@@ -24,7 +25,7 @@ export interface SnowflakeSandboxOptions {
   /** 0, which is the default, takes any that is free. */
   readonly port?: number;
   /** A DuckDB file with the data; in memory when it is not given. */
-  readonly database?: string;
+  readonly database?: string | undefined;
   /** Who may log in; anyone, with anything, when it is not given. */
   readonly users?: readonly SandboxUser[];
   /** So many rows come with the answer, the others in chunks. */
@@ -40,18 +41,12 @@ export interface SnowflakeSandboxOptions {
   readonly memoryLimit?: string;
 }
 
-export interface ServedSnowflake {
-  readonly url: string;
-  /** DuckDB's SQL, as the owner of the data. */
-  run(sql: string): Promise<void>;
-  /** The answer to DuckDB's SQL, every value as text. */
-  query(sql: string): Promise<readonly (readonly (string | null)[])[]>;
+export interface ServedSnowflake extends ServedWarehouse {
   readonly faults: Faults;
-  close(): Promise<void>;
 }
 
 /** Serves a Snowflake on loopback. Its files are gone when it is closed, but for the database if it was given. */
-export async function serveSnowflake(options: SnowflakeSandboxOptions = {}): Promise<ServedSnowflake> {
+async function serveSnowflake(options: SnowflakeSandboxOptions = {}): Promise<ServedSnowflake> {
   const { port = 0, inlineRows = 1000, chunkRows = 65_536, tokenSeconds = 3600, answerSeconds = 45 } = options;
   const folder = await mkdtemp(join(tmpdir(), "sluice-snowflake-sandbox-"));
   const engine = await Engine.open({
@@ -120,6 +115,8 @@ export async function serveSnowflake(options: SnowflakeSandboxOptions = {}): Pro
     },
   };
 }
+
+export default serveSnowflake satisfies ServeWarehouse;
 
 /** JSON comes as text, to be parsed where it is checked; what goes to a stage is not read into memory. */
 function readBodies(server: FastifyInstance): void {

@@ -1,14 +1,23 @@
 /**
- * The thread in which the Snowflake driver runs. Its settings (how JSON is parsed, how NULL is spelled) are global to
+ * The process in which the Snowflake driver runs. Its settings (how JSON is parsed, how NULL is spelled) are global to
  * where it is loaded, its row stream starves timers, and how much it holds in memory is the server's choice: here all
- * of that concerns one source, and the service's own thread stays free.
+ * of that concerns one source, and the service stays free. A thread would not do: one that is given a chunk larger than
+ * its memory takes the whole process along.
  */
 import type { Readable } from "node:stream";
-import { parentPort } from "node:worker_threads";
 import type { Binds, Column, Connection, RowStatement } from "snowflake-sdk";
 import snowflake from "snowflake-sdk";
 import type { Row } from "../dialect.ts";
-import type { Answer, Call, Failure, FromThread, LoginOptions, NativeColumn, Statement, ToThread } from "./protocol.ts";
+import type {
+  Answer,
+  Call,
+  Failure,
+  FromProcess,
+  LoginOptions,
+  NativeColumn,
+  Statement,
+  ToProcess,
+} from "./protocol.ts";
 import { RowPages } from "./row-pages.ts";
 
 // By default a cell that is not JSON is run as JavaScript, and logs go to standard output.
@@ -20,21 +29,27 @@ snowflake.configure({
   xmlColumnVariantParser: asItIs,
 });
 
-const port = parentPort;
-if (port === null) throw new Error("This file is the driver's thread; it is not run by itself.");
-
 const connections = new Map<number, Connection>();
 const running = new Map<number, RowStatement>();
 const readings = new Map<number, RowPages>();
 
-port.on("message", (message: ToThread) => {
+process.on("message", (message: ToProcess) => {
   answer(message).then(
-    (answered) => port.postMessage({ id: message.id, answer: answered } satisfies FromThread),
-    (error: unknown) => port.postMessage({ id: message.id, failure: failureOf(error) } satisfies FromThread),
+    (answered) => tell({ id: message.id, answer: answered }),
+    (error: unknown) => tell({ id: message.id, failure: failureOf(error) }),
   );
 });
+// It ends with the service and not before: a run that is being stopped still has to commit.
+process.on("disconnect", () => process.exit());
+process.on("SIGINT", () => undefined);
+process.on("SIGTERM", () => undefined);
 
-async function answer(message: ToThread): Promise<Answer> {
+function tell(message: FromProcess): void {
+  // Without a channel there is nobody left to tell.
+  if (process.connected) process.send?.(message);
+}
+
+async function answer(message: ToProcess): Promise<Answer> {
   switch (message.call) {
     case "open":
       return { connection: await open(message) };
@@ -179,7 +194,8 @@ async function close(id: number): Promise<void> {
 
 function connectionOf(id: number): Connection {
   const connection = connections.get(id);
-  if (connection === undefined) throw new Error("The connection is closed.");
+  // The number by which the driver itself says so: a process that was lost took its connections along.
+  if (connection === undefined) throw Object.assign(new Error("The connection is closed."), { code: "407002" });
   return connection;
 }
 
