@@ -262,6 +262,10 @@ export interface WarehouseAdapter<Connection = unknown> {
 /** A warehouse's own protocol on loopback, over a DuckDB database: to try a source without an account. */
 export interface ServedWarehouse {
   readonly url: string;
+  /** Runs DuckDB's SQL as the owner of the data. */
+  run(sql: string): Promise<void>;
+  /** The answer to DuckDB's SQL, every value as text. */
+  query(sql: string): Promise<readonly (readonly (string | null)[])[]>;
   close(): Promise<void>;
 }
 

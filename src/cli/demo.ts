@@ -1,13 +1,13 @@
 /** `sluice demo`: the main job on a small business, from its warehouse to what HubSpot holds, with nothing to set up. */
-import { cp, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Operations, RunView } from "../operations/operations.ts";
 import type { ServedSandbox } from "../sandbox.ts";
 import type { Face } from "./face.ts";
+import { type DemoSource, openWarehouse, type OpenWarehouse } from "./demo-warehouse.ts";
 import { count, plural, styled, type Terminal, writeLine } from "./output.ts";
 import { tellPlan } from "./plan.ts";
 import { type AddCommand, exitCodes } from "./command.ts";
@@ -16,16 +16,25 @@ import { tellRun, watch } from "./run.ts";
 const demo = fileURLToPath(new URL("../../mappings/demo", import.meta.url));
 const syncs = ["hubspot-companies", "hubspot-contacts", "hubspot-churn-risk"] as const;
 
+interface DemoOptions {
+  readonly source: DemoSource;
+  readonly planner: "warehouse" | "local";
+}
+
 export const demoCommand: AddCommand = (program, face, end) => {
   program
     .command("demo")
     .argument("[folder]", "keep the demo's workspace and warehouse there")
+    .addOption(new Option("--source <type>", "the warehouse").choices(["duckdb", "snowflake"]).default("duckdb"))
+    .addOption(
+      new Option("--planner <place>", "where plan and state live").choices(["warehouse", "local"]).default("warehouse"),
+    )
     .description("see the main job done, with a sandbox for HubSpot; needs no account")
-    .action(async (folder: string | undefined, _options: unknown, _command: Command) => {
+    .action(async (folder: string | undefined, options: DemoOptions, _command: Command) => {
       const place = folder === undefined ? await mkdtemp(join(tmpdir(), "sluice-demo-")) : resolve(folder);
       await mkdir(place, { recursive: true });
       try {
-        end((await runDemo(place, face)) ? exitCodes.done : exitCodes.failed);
+        end((await runDemo(place, options, face)) ? exitCodes.done : exitCodes.failed);
       } finally {
         if (folder === undefined) await rm(place, { recursive: true, force: true });
       }
@@ -33,26 +42,26 @@ export const demoCommand: AddCommand = (program, face, end) => {
 };
 
 /** True when everything came out as it must. */
-async function runDemo(place: string, face: Face): Promise<boolean> {
+async function runDemo(place: string, options: DemoOptions, face: Face): Promise<boolean> {
   const { terminal } = face;
-  const warehouse = join(place, "warehouse.duckdb");
   const say = (text: string): void => writeLine(terminal.stdout, text);
   const title = (text: string): void => say(`\n${styled(terminal.stdout, "bold", text)}`);
+  await using stack = new AsyncDisposableStack();
 
   title("1  A warehouse");
-  await cp(join(demo, "workspace"), place, { recursive: true });
+  await writeWorkspace(place, options);
+  const warehouse = stack.use(await openWarehouse(options.source, join(place, "warehouse.duckdb"), face));
   const files = (await readdir(join(demo, "warehouse"))).toSorted();
-  await execute(warehouse, await Promise.all(files.map((file) => readFile(join(demo, "warehouse", file), "utf8"))));
-  say(`Built in DuckDB: ${await sizes(warehouse)}. Some rows are bad on purpose.`);
+  for (const file of files) await warehouse.execute(await readFile(join(demo, "warehouse", file), "utf8"));
+  say(`Built in ${warehouse.title}: ${await sizesOf(warehouse)}. Some rows are bad on purpose.`);
 
   title("2  A HubSpot");
   const seed: unknown = JSON.parse(await readFile(join(demo, "hubspot.json"), "utf8"));
-  await using stack = new AsyncDisposableStack();
   const sandbox = stack.adopt(await face.serveSandbox("hubspot", { port: 0, limits: true, seed }), (one) =>
     one.close(),
   );
   say(`A sandbox with HubSpot's fields, limits and errors listens on ${sandbox.url}. It is empty.`);
-  const variables = { HUBSPOT_TOKEN: "demo-token", HUBSPOT_URL: sandbox.url, SLUICE_DEMO_WAREHOUSE: warehouse };
+  const variables = { HUBSPOT_TOKEN: "demo-token", HUBSPOT_URL: sandbox.url, ...warehouse.variables };
   const { operations } = stack.use(await face.openSession({ folder: place, url: undefined, variables }));
 
   title("3  The first runs send everything");
@@ -66,7 +75,7 @@ async function runDemo(place: string, face: Face): Promise<boolean> {
   say(
     "120 accounts pay more, 35 churn, 40 start to pay; 60 people get a new title, 25 a new address, 30 are new; one bad row is mended.",
   );
-  await execute(warehouse, [await readFile(join(demo, "changes.sql"), "utf8")]);
+  await warehouse.execute(await readFile(join(demo, "changes.sql"), "utf8"));
 
   title("6  What would be sent");
   for (const sync of syncs) tellPlan(await operations.plan(sync, { full: false, limit: 2 }), terminal);
@@ -80,6 +89,22 @@ async function runDemo(place: string, face: Face): Promise<boolean> {
   for (const { text, holds } of checks)
     say(`${holds ? styled(terminal.stdout, "green", "yes") : styled(terminal.stdout, "red", "NO ")}  ${text}`);
   return checks.every(({ holds }) => holds);
+}
+
+async function writeWorkspace(place: string, { source, planner }: DemoOptions): Promise<void> {
+  await cp(join(demo, "workspace"), place, { recursive: true });
+  const text = await readFile(join(demo, "sources", `${source}.yaml`), "utf8");
+  // Beside the models, or in the workspace's own folder where the role may only read.
+  const where = planner === "local" ? "{ in: local }" : "{ in: warehouse, schema: sluice }";
+  await writeFile(join(place, "warehouse.yaml"), `${text}planner: ${where} # where plan and state live\n`);
+}
+
+async function sizesOf(warehouse: OpenWarehouse): Promise<string> {
+  const tables = ["marts.account_metrics", "marts.people", "raw.monthly_metrics"];
+  const counts = tables.map((table) => `(select count(*) from ${table})`);
+  const [sizes = []] = await warehouse.query(`select ${counts.join(", ")}`);
+  const [accounts = "", people = "", months = ""] = sizes.map((size) => count(Number(size)));
+  return `${accounts} accounts, ${people} people, ${months} monthly metrics`;
 }
 
 async function runAll(operations: Operations, terminal: Terminal): Promise<readonly RunView[]> {
@@ -111,7 +136,7 @@ function membersOf(list: unknown): readonly string[] {
 interface Evidence {
   readonly operations: Operations;
   readonly sandbox: ServedSandbox;
-  readonly warehouse: string;
+  readonly warehouse: OpenWarehouse;
   readonly first: readonly RunView[];
   readonly again: readonly RunView[];
   readonly second: readonly RunView[];
@@ -136,11 +161,10 @@ async function verdicts({
   const [companies] = second;
   const contents = sandbox.sandbox.contents();
   const paying = (
-    await query(
-      warehouse,
+    await warehouse.query(
       "select distinct account_id from marts.account_metrics where mrr_usd > 0 and account_id is not null",
     )
-  ).map(([id = ""]) => id);
+  ).map(([id]) => String(id));
   const refused = new Set([...(await refusedKeys(operations, first)), ...(await refusedKeys(operations, second))]);
   const there = new Set(Object.values(contents["companies"] ?? {}).map((record) => property(record, "account_id")));
   const missing = paying.filter((id) => !there.has(id));
@@ -182,36 +206,4 @@ async function refusedKeys(operations: Operations, runs: readonly RunView[]): Pr
     } while (cursor !== undefined);
   }
   return keys;
-}
-
-async function sizes(path: string): Promise<string> {
-  const tables = ["marts.account_metrics", "marts.people", "raw.monthly_metrics"];
-  const [counts] = await query(path, `select ${tables.map((table) => `(select count(*) from ${table})`).join(", ")}`);
-  const [accounts = "", people = "", months = ""] = counts ?? [];
-  return `${count(Number(accounts))} accounts, ${count(Number(people))} people, ${count(Number(months))} monthly metrics`;
-}
-
-async function execute(path: string, scripts: readonly string[]): Promise<void> {
-  await visit(path, async (connection) => {
-    for (const script of scripts) await connection.run(script);
-  });
-}
-
-function query(path: string, sql: string): Promise<readonly (readonly string[])[]> {
-  return visit(path, async (connection) =>
-    (await connection.runAndReadAll(sql)).getRows().map((row) => row.map(String)),
-  );
-}
-
-/** Works in the warehouse as whoever else writes to it would: on an instance of its own, closed afterwards. */
-async function visit<Result>(path: string, work: (connection: DuckDBConnection) => Promise<Result>): Promise<Result> {
-  const instance = await DuckDBInstance.create(path, { threads: "2" });
-  try {
-    const connection = await instance.connect();
-    const result = await work(connection);
-    connection.closeSync();
-    return result;
-  } finally {
-    instance.closeSync();
-  }
 }

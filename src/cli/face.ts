@@ -2,6 +2,7 @@
 import type { LoadedWorkspace } from "../documents/load.ts";
 import type { Operations } from "../operations/operations.ts";
 import type { ServedSandbox } from "../sandbox.ts";
+import type { ServedWarehouse } from "../warehouse.ts";
 import type { Terminal } from "./output.ts";
 
 export interface Face {
@@ -25,10 +26,8 @@ export interface Face {
   /** Whether a sandbox of this type is a warehouse's. */
   isWarehouse(type: string): boolean;
   /** A warehouse's sandbox, over the tables of a DuckDB file. */
-  serveWarehouse(type: string, options: { port: number; database: string | undefined }): Promise<Served>;
+  serveWarehouse(type: string, options: { port: number; database: string | undefined }): Promise<ServedWarehouse>;
 }
-
-export type Served = Pick<ServedSandbox, "url" | "close">;
 
 export type Role = "all" | "api" | "worker";
 

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import createSandbox from "../../destinations/hubspot/sandbox.ts";
+import serveSnowflake, { type ServedSnowflake } from "../../src/warehouses/snowflake/sandbox/index.ts";
 import { type Fault, serveSandbox, type ServedSandbox } from "../../src/sandbox.ts";
 
 const command = join(import.meta.dirname, "../../src/cli/sluice.js");
@@ -30,12 +31,31 @@ const seed = {
   },
 };
 
-const workspace = `
+/** What the warehouse of a business is. */
+export type Source = "duckdb" | "snowflake";
+
+const sources = {
+  duckdb: `
 kind: source
 name: warehouse
 type: duckdb
 connection: { path: "\${env:WAREHOUSE}" }
----
+`,
+  snowflake: `
+kind: source
+name: warehouse
+type: snowflake
+connection:
+  account: acme-eu1
+  username: SLUICE
+  password: "\${env:TOKEN}"
+  base_url: "\${env:WAREHOUSE}"
+  database: SANDBOX
+  schema: PUBLIC
+`,
+} as const satisfies Record<Source, string>;
+
+const workspace = `
 kind: model
 name: accounts
 source: warehouse
@@ -84,22 +104,35 @@ export interface RunJson {
   readonly trigger: string;
 }
 
+export interface BusinessOptions {
+  readonly source?: Source;
+  readonly planner?: string;
+}
+
 export class Business implements AsyncDisposable {
   readonly folder: string;
   readonly sandbox: ServedSandbox;
   readonly environment: Record<string, string>;
+  /** Its Snowflake, where it has one. */
+  readonly snowflake: ServedSnowflake | undefined;
   readonly #made = new Set<string>();
 
-  private constructor(folder: string, sandbox: ServedSandbox) {
+  private constructor(folder: string, sandbox: ServedSandbox, snowflake: ServedSnowflake | undefined) {
     this.folder = folder;
     this.sandbox = sandbox;
-    this.environment = { WAREHOUSE: join(folder, "warehouse.duckdb"), TOKEN: "right-token", HUBSPOT: sandbox.url };
+    this.snowflake = snowflake;
+    const warehouse = snowflake?.url ?? join(folder, "warehouse.duckdb");
+    this.environment = { WAREHOUSE: warehouse, TOKEN: "right-token", HUBSPOT: sandbox.url };
   }
 
-  static async open(rows: number): Promise<Business> {
+  static async open(
+    rows: number,
+    { source = "duckdb", planner = "{ in: warehouse }" }: BusinessOptions = {},
+  ): Promise<Business> {
     const folder = mkdtempSync(join(tmpdir(), "sluice-e2e-"));
-    const business = new Business(folder, await serveSandbox(createSandbox({ limits: false, seed })));
-    business.write("workspace.yaml", workspace);
+    const hubspot = await serveSandbox(createSandbox({ limits: false, seed }));
+    const business = new Business(folder, hubspot, source === "snowflake" ? await serveSnowflake() : undefined);
+    business.write("workspace.yaml", `${sources[source]}planner: ${planner}\n---${workspace}`);
     await business.sql(`create table accounts as select 'A' || id as id, 'Account ' || id as name,
       (case when id % 5 = 0 then 0 else id + 0.5 end)::decimal(12, 2) as mrr,
       ['free', 'pro', 'team'][1 + id % 3] as plan from range(1, ${rows + 1}) t(id)`);
@@ -116,6 +149,7 @@ export class Business implements AsyncDisposable {
 
   /** Runs SQL on the warehouse, as dbt would: alone, between runs. */
   async sql(statement: string): Promise<readonly (readonly string[])[]> {
+    if (this.snowflake) return (await this.snowflake.query(statement)).map((row) => row.map(String));
     const instance = await this.#openWarehouse();
     try {
       const connection: DuckDBConnection = await instance.connect();
@@ -243,7 +277,7 @@ export class Business implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.sandbox.close();
+    await Promise.all([this.sandbox.close(), this.snowflake?.close()]);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

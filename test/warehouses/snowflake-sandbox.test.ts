@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Connection, RowStatement } from "snowflake-sdk";
-import { type ServedSnowflake, serveSnowflake } from "../../src/warehouses/snowflake/sandbox/index.ts";
+import serveSnowflake, { type ServedSnowflake } from "../../src/warehouses/snowflake/sandbox/index.ts";
 
 // Or the driver asks the network which cloud it runs in, as soon as it is imported.
 process.env["SNOWFLAKE_DISABLE_PLATFORM_DETECTION"] = "true";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { columnName, snowflakeDialect } from "../../src/warehouses/snowflake/dialect.ts";
 import snowflake from "../../src/warehouses/snowflake/index.ts";
-import { type ServedSnowflake, serveSnowflake } from "../../src/warehouses/snowflake/sandbox/index.ts";
+import serveSnowflake, { type ServedSnowflake } from "../../src/warehouses/snowflake/sandbox/index.ts";
 import { conformance } from "./conformance.ts";
 import { complaints } from "./snowflake-sql.ts";
 
