@@ -256,7 +256,7 @@ export interface WarehouseAdapter<Connection = unknown> {
   grants?(
     connection: Connection,
     wanted: { readonly models: readonly ModelQuery[]; readonly schema: string | null },
-  ): string;
+  ): Promise<string>;
 }
 
 /** A warehouse's own protocol on loopback, over a DuckDB database: to try a source without an account. */

@@ -50,7 +50,7 @@ export async function grantsOf(name: string, service: Service): Promise<GrantsVi
   const connection = resolveConnection(source, adapter.connection, service.environment);
   const models = [...(await modelsOf(source, service)).values()];
   const schema = source.planner.in === "warehouse" ? source.planner.schema : null;
-  return { source: name, sql: adapter.grants(connection, { models, schema }) };
+  return { source: name, sql: await adapter.grants(connection, { models, schema }) };
 }
 
 async function modelsOf(source: SourceDocument, service: Service): Promise<ReadonlyMap<string, ModelQuery>> {

@@ -83,8 +83,8 @@ export interface Database {
   transaction<T>(work: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T>;
   /** Streams a result with bounded memory. */
   stream(sql: string): AsyncIterable<readonly Row[]>;
-  /** A plan's rows in order of seq, a page at a time. Whoever reads may take hours over a page. */
-  pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<readonly Row[]>;
+  /** A plan's rows in order of seq, each page as a JSON array. Whoever reads may take hours over a page. */
+  pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<string>;
   /** Keeps the warehouse open until the returned function is called. */
   hold(): () => void;
   close(): Promise<void>;
@@ -93,7 +93,7 @@ export interface Database {
 /** The rows of a plan whose seq is greater than `after` and at most `until`. */
 export interface PageQuery {
   readonly plan: string;
-  /** The expression whose value is read of each row. */
+  /** The expression that makes JSON text of a row. */
   readonly change: string;
   readonly after: number;
   readonly until: number;

@@ -1,9 +1,10 @@
 /** Reads rows of a plan table. */
 import { z } from "zod";
+import { WarehouseError } from "../errors.ts";
 import type { Cell, Column, PlanCounts, PlannedChange } from "../warehouse.ts";
 import type { Dialect, Row, Session } from "./dialect.ts";
 
-/** One planned change as one text, a JSON array: a row of one value is read several times as fast as one of nine. */
+/** One planned change as one JSON text: a row of one value is read several times as fast as one of nine. */
 export function changeText(dialect: Dialect): string {
   const text = (column: string): string => `coalesce(${dialect.json(column)}, 'null')`;
   // What is JSON already stands in it as it is.
@@ -24,34 +25,79 @@ export function changeText(dialect: Dialect): string {
 }
 
 const cellsSchema = z.array(z.string().nullable());
-const changeSchema = z.tuple([
-  z.int(),
-  z.enum(["added", "changed", "removed", "null_key", "duplicate_key", "duplicate_match"]),
-  z.string(),
-  z.union([z.literal(0), z.literal(1)]),
-  z.string().nullable(),
-  z.string().nullable(),
-  cellsSchema.nullable(),
-  z.union([z.literal(0), z.literal(1)]),
-  cellsSchema.nullable(),
+const kinds: ReadonlySet<unknown> = new Set<PlannedChange["kind"]>([
+  "added",
+  "changed",
+  "removed",
+  "null_key",
+  "duplicate_key",
+  "duplicate_match",
 ]);
 
-/** One planned change from its text. */
-export function parseChange([text]: Row, columns: readonly Column[]): PlannedChange {
-  const parsed = changeSchema.parse(JSON.parse(text ?? ""));
-  const [seq, kind, rowKey, known, recordHash, destinationId, match, reclaimed, cells] = parsed;
-  return {
+/** seq, kind, row key, known, known hash, known id, known match, reclaimed, cells. */
+type ChangeText = readonly [
+  number,
+  PlannedChange["kind"],
+  string,
+  0 | 1,
+  string | null,
+  string | null,
+  readonly Cell[] | null,
+  0 | 1,
+  readonly Cell[] | null,
+];
+
+/** By hand, because a schema makes a copy of every cell, which takes as long as all else. */
+function isChangeText(value: unknown): value is ChangeText {
+  if (!Array.isArray(value) || value.length !== 9) return false;
+  const [seq, kind, rowKey, known, hash, id, match, reclaimed, cells] = value as readonly unknown[];
+  return (
+    Number.isSafeInteger(seq) &&
+    kinds.has(kind) &&
+    typeof rowKey === "string" &&
+    (known === 0 || known === 1) &&
+    isCell(hash) &&
+    isCell(id) &&
+    areCells(match) &&
+    (reclaimed === 0 || reclaimed === 1) &&
+    areCells(cells)
+  );
+}
+
+function isCell(value: unknown): value is Cell {
+  return value === null || typeof value === "string";
+}
+
+function areCells(value: unknown): value is readonly Cell[] | null {
+  return value === null || (Array.isArray(value) && value.every(isCell));
+}
+
+function changesIn(page: string): readonly ChangeText[] {
+  const changes: unknown = JSON.parse(page);
+  if (Array.isArray(changes) && changes.every(isChangeText)) return changes;
+  throw new WarehouseError("broken_plan", "The plan table holds what no planner wrote.", {
+    hint: "Nothing else may write to the planner's schema. The next run plans anew.",
+  });
+}
+
+/** Planned changes from a JSON array of their texts. */
+export function parseChanges(page: string, columns: readonly Column[]): readonly PlannedChange[] {
+  const floats = columns.flatMap(({ type }, index) => (type === "float" ? [index] : []));
+  return changesIn(page).map(([seq, kind, rowKey, known, recordHash, destinationId, match, reclaimed, cells]) => ({
     seq,
     kind,
     rowKey,
-    cells: cells === null ? null : wireCells(cells, columns),
+    cells: cells === null ? null : wireCells(cells, floats),
     known: known === 1 ? { recordHash, destinationId, match: match ?? [] } : null,
     reclaimed: reclaimed === 1,
-  };
+  }));
 }
 
-function wireCells(cells: readonly Cell[], columns: readonly Column[]): readonly Cell[] {
-  return columns.map((column, index) => wireCell(column, cells[index] ?? null));
+function wireCells(cells: readonly Cell[], floats: readonly number[]): readonly Cell[] {
+  if (floats.length === 0) return cells;
+  const wired = [...cells];
+  for (const index of floats) wired[index] = wireFloat(cells[index] ?? null);
+  return wired;
 }
 
 /** A JSON array of cells, as it is kept in state. */
@@ -61,7 +107,12 @@ export function parseCells(text: string | null | undefined): readonly Cell[] {
 
 /** A cell as the contract writes it: only the spelling of a float's exponent differs between warehouses. */
 export function wireCell({ type }: Column, cell: Cell): Cell {
-  if (type !== "float" || cell === null) return cell;
+  return type === "float" ? wireFloat(cell) : cell;
+}
+
+function wireFloat(cell: Cell): Cell {
+  // Only a name or an exponent has letters.
+  if (cell === null || !/[a-z]/i.test(cell)) return cell;
   const named: Readonly<Record<string, string>> = { nan: "NaN", inf: "Infinity", "-inf": "-Infinity" };
   return named[cell.toLowerCase()] ?? String(Number(cell));
 }

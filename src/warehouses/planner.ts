@@ -17,7 +17,7 @@ import type {
 import { commitStatements } from "./commit-sql.ts";
 import type { AppendColumn, Database, QueryTag, Row, Session } from "./dialect.ts";
 import { type PlannerTables, plannerTables } from "./names.ts";
-import { changeText, countPlan, parseCells, parseChange } from "./plan-rows.ts";
+import { changeText, countPlan, parseCells, parseChanges } from "./plan-rows.ts";
 import { planStatement } from "./plan-sql.ts";
 import { makePlannerTables } from "./planner-schema.ts";
 
@@ -84,7 +84,7 @@ export class SqlPlanner implements Planner {
         pageRows,
         tag: this.#tag(run, "read"),
       };
-      for await (const rows of this.#database.pages(query, signal)) yield rows.map((row) => parseChange(row, columns));
+      for await (const page of this.#database.pages(query, signal)) yield parseChanges(page, columns);
     } finally {
       release();
     }

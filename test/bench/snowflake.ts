@@ -27,6 +27,11 @@ interface Told {
   readonly rows: number;
 }
 
+interface Measured extends Told {
+  readonly peak: number;
+  readonly each: readonly number[];
+}
+
 async function readPlan(url: string, unloadRows: number): Promise<Told> {
   // All that a worker has in memory.
   await import("../../src/main.ts");
@@ -86,12 +91,15 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 /** The most memory that a process and those that it started have had at once, in MB. */
 class Peak {
   mb = 0;
+  /** Of each of them, its own. */
+  readonly each: number[] = [];
 
   look(pid: number): void {
     const children = readProc(`${pid}/task/${pid}/children`).split(" ").filter(Boolean);
     const sizes = [pid, ...children].map((one) =>
       Number(/VmRSS:\s+(\d+) kB/.exec(readProc(`${one}/status`))?.[1] ?? 0),
     );
+    sizes.forEach((size, index) => (this.each[index] = Math.max(this.each[index] ?? 0, size / 1024)));
     this.mb = Math.max(this.mb, sizes.reduce((sum, size) => sum + size, 0) / 1024);
   }
 }
@@ -105,7 +113,7 @@ function readProc(file: string): string {
   }
 }
 
-async function inProcess(url: string, path: string): Promise<Told & { readonly peak: number }> {
+async function inProcess(url: string, path: string): Promise<Measured> {
   const flags = ["--max-semi-space-size=4", import.meta.filename, "--url", url, "--path", path];
   const child = spawn(process.execPath, flags, { stdio: ["ignore", "pipe", "inherit"] });
   let out = "";
@@ -114,7 +122,7 @@ async function inProcess(url: string, path: string): Promise<Told & { readonly p
   const sampling = setInterval(() => peak.look(child.pid ?? 0), 25);
   await once(child, "close");
   clearInterval(sampling);
-  return { ...(JSON.parse(out) as Told), peak: peak.mb };
+  return { ...(JSON.parse(out) as Told), peak: peak.mb, each: peak.each };
 }
 
 async function measure(): Promise<void> {
@@ -125,15 +133,15 @@ async function measure(): Promise<void> {
       (i % 100000 / 100)::decimal(12, 2) as mrr, i / 3.0::double as score, date '2026-01-01' + (i % 300)::int as since,
       timestamp '2026-01-01' + to_seconds(i) as seen, case when i % 3 = 0 then 'x' || i end as extra
       from range(${rows}) r(i)`);
-    const found: Record<string, Told & { peak: number }> = {};
+    const found: Record<string, Measured> = {};
     for (const path of ["driver", "parquet", "default"]) found[path] = await inProcess(served.url, path);
     console.log(`${rows.toLocaleString("en")} rows × 12 columns from the Snowflake sandbox`);
     const base = found["default"];
-    for (const [path, { plan, first, read, peak, rows: count }] of Object.entries(found)) {
+    for (const [path, { plan, first, read, peak, each, rows: count }] of Object.entries(found)) {
       const ratio = base === undefined ? 1 : base.read / read;
       const perSecond = (seconds: number): string => Math.round(count / seconds).toLocaleString("en");
       console.log(
-        `  ${path.padEnd(8)} plan ${plan.toFixed(1)} s, first row after ${first.toFixed(1)} s, whole ${read.toFixed(1)} s (${ratio.toFixed(2)} × as fast as the driver's default), ${perSecond(read)} rows/s whole, ${perSecond(read - first)} rows/s after the first, peak memory ${peak.toFixed(0)} MB`,
+        `  ${path.padEnd(8)} plan ${plan.toFixed(1)} s, first row after ${first.toFixed(1)} s, whole ${read.toFixed(1)} s (${ratio.toFixed(2)} × as fast as the driver's default), ${perSecond(read)} rows/s whole, ${perSecond(read - first)} rows/s after the first, peak memory ${peak.toFixed(0)} MB (service and driver: ${each.map((mb) => mb.toFixed(0)).join(" and ")})`,
       );
     }
   } finally {

@@ -10,13 +10,13 @@ const sql = (text: string): ModelQuery => ({ from: { sql: text }, key: ["id"] })
 const table = (name: string): ModelQuery => ({ from: { table: name }, key: ["id"] });
 const granted = (text: string): string[] => text.split("\n").filter((line) => line.startsWith("grant"));
 
-test("names every schema that a model reads, and no other; a name that is not quoted is folded", () => {
+test("names every schema that a model reads, and no other; a name that is not quoted is folded", async () => {
   const models = [
     sql("with recent as (select * from raw.events.orders) select * from recent join accounts using (id)"),
     sql(`select id from "Finance"."Q1"."Re ports" where id in (select id from staging.people)`),
     table("analytics.marts.accounts"),
   ];
-  const text = snowflake.grants(connection, { models, schema: null });
+  const text = await snowflake.grants(connection, { models, schema: null });
   expect(granted(text).filter((line) => /on schema/.test(line))).toEqual(
     [
       `grant usage on schema "RAW"."EVENTS" to role "SLUICE_ROLE";`,
@@ -28,26 +28,26 @@ test("names every schema that a model reads, and no other; a name that is not qu
   expect(granted(text).filter((line) => /on database/.test(line))).toHaveLength(3);
 });
 
-test("reading only grants nothing that writes; a planner schema is all that may be written", () => {
+test("reading only grants nothing that writes; a planner schema is all that may be written", async () => {
   const models = [table("accounts")];
-  expect(snowflake.grants(connection, { models, schema: null })).not.toMatch(
+  expect(await snowflake.grants(connection, { models, schema: null })).not.toMatch(
     /\bcreate (table|schema)|insert|owner(ship)? on/i,
   );
-  const writing = snowflake.grants(connection, { models, schema: "sluice.planner" });
+  const writing = await snowflake.grants(connection, { models, schema: "sluice.planner" });
   expect(granted(writing)).toContain(`grant usage, create table on schema "SLUICE"."PLANNER" to role "SLUICE_ROLE";`);
-  expect(snowflake.grants(connection, { models, schema: "sluice" })).toContain(`on schema "ANALYTICS"."SLUICE"`);
+  expect(await snowflake.grants(connection, { models, schema: "sluice" })).toContain(`on schema "ANALYTICS"."SLUICE"`);
 });
 
-test("every statement is Snowflake SQL", () => {
-  const text = snowflake.grants(connection, { models: [table("accounts")], schema: "sluice.planner" });
+test("every statement is Snowflake SQL", async () => {
+  const text = await snowflake.grants(connection, { models: [table("accounts")], schema: "sluice.planner" });
   const statements = text.split("\n").filter((line) => line !== "" && !line.startsWith("--"));
   expect(statements.flatMap(complaints)).toEqual([]);
 });
 
-test("a table whose schema cannot be told is refused by name", () => {
-  expect(() => snowflake.grants(bare, { models: [table("accounts")], schema: null })).toThrow(
-    expect.objectContaining({ code: "grants_incomplete" }),
-  );
+test("a table whose schema cannot be told is refused by name", async () => {
+  await expect(snowflake.grants(bare, { models: [table("accounts")], schema: null })).rejects.toMatchObject({
+    code: "grants_incomplete",
+  });
 });
 
 test.each(["evil/#", "a b", "acme.", "acme..eu", "-", "acme:80", "acme@host"])("%j is no account", (account) => {

@@ -86,7 +86,7 @@ export class DuckdbDatabase implements Database {
     }
   }
 
-  pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<readonly Row[]> {
+  pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<string> {
     return pagesBySeq(this, query, signal);
   }
 

@@ -68,7 +68,7 @@ export class PostgresDatabase implements Database {
     }
   }
 
-  pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<readonly Row[]> {
+  pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<string> {
     return pagesBySeq(this, query, signal);
   }
 

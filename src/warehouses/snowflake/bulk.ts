@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type { AppendColumn, PageQuery, Row, Session } from "../dialect.ts";
+import { readPages } from "../pages.ts";
 
 /** DuckDB writes and reads the files; what does not fit goes to its own files beside them. */
-const memoryLimit = "128MB";
+const memoryLimit = "96MB";
 
 class Workbench implements AsyncDisposable {
   readonly folder: string;
@@ -90,8 +91,6 @@ async function writeParquet(
   return file;
 }
 
-const windowRows = 20_000;
-
 /** What unloading needs of a session. */
 export interface StageSession extends Pick<Session, "query" | "execute"> {
   settled(sql: string): Promise<void>;
@@ -111,7 +110,7 @@ export class Unloaded {
     const workbench = await Workbench.open();
     try {
       await session.execute(`copy into ${stage}/ from (${select})
-        file_format = (type = parquet) header = true max_file_size = 67108864`);
+        file_format = (type = parquet) header = true max_file_size = 16777216`);
       await session.query(`get ${stage}/ 'file://${workbench.folder}/'`);
       await workbench.connection.run(
         `create table rows as select * from read_parquet('${join(workbench.folder, "*.parquet")}')`,
@@ -126,14 +125,13 @@ export class Unloaded {
   }
 
   /** Sorted window by window: a plan lies there mostly in order, and sorting the whole of it would take its size in memory. */
-  async *pages({ after, until, pageRows }: PageQuery, signal?: AbortSignal): AsyncIterable<readonly Row[]> {
-    for (let from = after; from < until; from += windowRows) {
-      signal?.throwIfAborted();
-      const read = await this.#workbench.connection.runAndReadAll(`select change from rows
-        where seq > ${from} and seq <= ${Math.min(from + windowRows, until)} order by seq`);
-      const rows = read.getRows().map((row) => row.map((value) => (value === null ? null : String(value))));
-      for (let start = 0; start < rows.length; start += pageRows) yield rows.slice(start, start + pageRows);
-    }
+  pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<string> {
+    return readPages({ ...query, plan: "rows", change: "change" }, (sql) => this.#read(sql), signal);
+  }
+
+  async #read(sql: string): Promise<readonly Row[]> {
+    const rows = (await this.#workbench.connection.runAndReadAll(sql)).getRows();
+    return rows.map((row) => row.map((value) => (value === null ? null : String(value))));
   }
 
   async close(): Promise<void> {

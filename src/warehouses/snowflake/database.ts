@@ -65,10 +65,17 @@ export class SnowflakeDatabase implements Database {
   }
 
   async *stream(sql: string, options: SessionOptions = {}, pageRows = streamRows): AsyncIterable<readonly Row[]> {
+    yield* this.#reading(options, (session) => session.pages(sql, pageRows));
+  }
+
+  async *#reading<Page>(
+    options: SessionOptions,
+    read: (session: SnowflakeSession) => AsyncIterable<Page>,
+  ): AsyncIterable<Page> {
     const session = await this.#take(options);
     let ended = false;
     try {
-      yield* session.pages(sql, pageRows);
+      yield* read(session);
       ended = true;
     } finally {
       if (ended) this.#idle.push(session.connection);
@@ -76,7 +83,7 @@ export class SnowflakeDatabase implements Database {
     }
   }
 
-  async *pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<readonly Row[]> {
+  async *pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<string> {
     const { plan, change, after, until, pageRows, tag } = query;
     if (until <= after) return;
     const rows = `from ${plan} where seq > ${after} and seq <= ${until}`;
@@ -91,7 +98,8 @@ export class SnowflakeDatabase implements Database {
         }
       }
     }
-    yield* this.stream(`select ${change} ${rows} order by seq`, { signal, tag }, pageRows);
+    const sql = `select ${change} ${rows} order by seq`;
+    yield* this.#reading({ signal, tag }, (session) => session.texts(sql, pageRows));
   }
 
   hold(): () => void {
@@ -182,14 +190,31 @@ export class SnowflakeSession implements Session {
     return expected(await this.#run({ sql, answer: "columns" }), "columns").map(toColumn);
   }
 
-  async *pages(sql: string, pageRows: number): AsyncIterable<readonly Row[]> {
-    const reading = expected(await this.#run({ sql, answer: "pages", pageRows }), "reading");
+  pages(sql: string, pageRows: number): AsyncIterable<readonly Row[]> {
+    return this.#read({ sql, answer: "pages", pageRows }, (answer) => expected(answer, "page"));
+  }
+
+  /** Of a query for one JSON text a row: each page as a JSON array. */
+  texts(sql: string, pageRows: number): AsyncIterable<string> {
+    return this.#read({ sql, answer: "texts", pageRows }, (answer) => expected(answer, "text"));
+  }
+
+  async *#read<Page>(statement: Statement, pageOf: (answer: Answer) => Page | null): AsyncIterable<Page> {
+    const reading = expected(await this.#run(statement), "reading");
+    const ask = (): Promise<Answer> => {
+      const answer = this.#driver.call({ call: "next", reading }, this.#signal);
+      // Its failure is told when its turn comes.
+      answer.catch(() => undefined);
+      return answer;
+    };
     let ended = false;
     try {
-      for (;;) {
-        const page = expected(await this.#driver.call({ call: "next", reading }, this.#signal), "page");
+      for (let next = ask(); ;) {
+        const page = pageOf(await next);
         ended = page === null;
         if (page === null) return;
+        // The driver fetches the next page while this one is looked at.
+        next = ask();
         yield page;
       }
     } finally {

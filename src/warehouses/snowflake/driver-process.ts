@@ -29,9 +29,15 @@ snowflake.configure({
   xmlColumnVariantParser: asItIs,
 });
 
+interface Reading {
+  readonly pages: RowPages;
+  /** The service parses each page as a whole: one text is handed over faster than many. */
+  readonly joined: boolean;
+}
+
 const connections = new Map<number, Connection>();
 const running = new Map<number, RowStatement>();
-const readings = new Map<number, RowPages>();
+const readings = new Map<number, Reading>();
 
 process.on("message", (message: ToProcess) => {
   answer(message).then(
@@ -56,7 +62,7 @@ async function answer(message: ToProcess): Promise<Answer> {
     case "run":
       return await run(message.id, connectionOf(message.connection), message.statement);
     case "next":
-      return { page: await nextPage(message.reading) };
+      return await nextPage(message.reading);
     case "stop":
       stop(message.of);
       return { count: 0 };
@@ -105,7 +111,8 @@ async function run(id: number, connection: Connection, statement: Statement): Pr
       }
     }
     case "pages":
-      readings.set(id, read(done, statement.pageRows));
+    case "texts":
+      readings.set(id, { pages: read(done, statement.pageRows), joined: statement.answer === "texts" });
       return { reading: id };
   }
 }
@@ -170,15 +177,17 @@ function isCut(error: unknown): boolean {
   return /^(40100[12]|ECONN|ETIMEDOUT|EPIPE)/.test(failureOf(error).code);
 }
 
-async function nextPage(reading: number): Promise<readonly Row[] | null> {
-  const page = await readings.get(reading)?.next();
-  if (page == null) readings.delete(reading);
-  return page ?? null;
+async function nextPage(id: number): Promise<Answer> {
+  const reading = readings.get(id);
+  const page = (await reading?.pages.next()) ?? null;
+  if (page === null) readings.delete(id);
+  if (!reading?.joined) return { page };
+  return { text: page && `[${page.map(([text]) => text).join(",")}]` };
 }
 
 function stop(id: number): void {
   running.get(id)?.cancel(() => undefined);
-  readings.get(id)?.end();
+  readings.get(id)?.pages.end();
   readings.delete(id);
 }
 

@@ -15,9 +15,14 @@ export interface Grantee {
 }
 
 /** `planner` is the schema for plan and state; null where they are kept elsewhere and nothing is written. */
-export function grantStatements(to: Grantee, models: readonly ModelQuery[], planner: string | null): string {
+export async function grantStatements(
+  to: Grantee,
+  models: readonly ModelQuery[],
+  planner: string | null,
+): Promise<string> {
   const role = identifier(to.role ?? "SLUICE_ROLE");
-  const schemas = distinct(models.flatMap(tablesOf).map((table) => schemaOf(table, to)));
+  const tables = (await Promise.all(models.map(tablesOf))).flat();
+  const schemas = distinct(tables.map((table) => schemaOf(table, to)));
   return [
     "-- Run this as SECURITYADMIN, or as the owners of the objects that it names.",
     `create role if not exists ${role};`,

@@ -18,7 +18,7 @@ export async function lastChange(database: Database, model: ModelQuery, signal?:
   if (sqlOf(model).some((sql) => changing.test(sql))) return null;
   // A condition that asks another table is not looked into.
   if (model.filter !== undefined && filterSql(model.filter).some((sql) => /\bselect\b/i.test(sql))) return null;
-  const tables = tablesOf(model).map((parts) => snowflakeDialect.literal(parts.map(quote).join(".")));
+  const tables = (await tablesOf(model)).map((parts) => snowflakeDialect.literal(parts.map(quote).join(".")));
   if (tables.length === 0) return null;
   const asked = tables.map((table) => `system$last_change_commit_time(${table})`);
   try {

@@ -1,9 +1,12 @@
-/** A stream of rows as pages that are asked for: no more than two pages wait in memory. */
+/** A stream of rows as pages that are asked for: a few wait in memory, no more. */
 import type { Readable } from "node:stream";
 import type { Row } from "../dialect.ts";
 
 /** The driver is asked for text; what it has no text for comes as it is. */
 type DriverValue = string | number | boolean | null | undefined;
+
+/** Enough to go on with while the driver parses its next chunk, and fewer than a chunk has. */
+const waitingPages = 8;
 
 export class RowPages {
   readonly #stream: Readable;
@@ -42,7 +45,7 @@ export class RowPages {
 
   #take(row: readonly DriverValue[]): void {
     this.#rows.push(row.map(asText));
-    if (this.#rows.length >= 2 * this.#pageRows) this.#stream.pause();
+    if (this.#rows.length >= waitingPages * this.#pageRows) this.#stream.pause();
     if (this.#rows.length >= this.#pageRows) this.#wake();
   }
 

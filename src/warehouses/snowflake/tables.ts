@@ -1,5 +1,4 @@
 /** Which tables a model is made of. */
-import { Dialect, parse } from "@polyglot-sql/sdk";
 import { WarehouseError } from "../../errors.ts";
 import type { ModelQuery } from "../../warehouse.ts";
 import { parseName } from "../names.ts";
@@ -7,8 +6,10 @@ import { oneStatement } from "../statement.ts";
 import { snowflakeDialect } from "./dialect.ts";
 
 /** The names of the tables and views that a model reads, in parts, folded as Snowflake folds them. */
-export function tablesOf({ from }: ModelQuery): readonly (readonly string[])[] {
+export async function tablesOf({ from }: ModelQuery): Promise<readonly (readonly string[])[]> {
   if ("table" in from) return [parseName(from.table, fold)];
+  // The parser takes 130 MB of memory.
+  const { Dialect, parse } = await import("@polyglot-sql/sdk");
   const parsed = parse(oneStatement(from.sql, snowflakeDialect.sqlText), Dialect.Snowflake);
   if (!parsed.success) {
     throw new WarehouseError("sql_error", `A model's SQL could not be read: ${String(parsed.error)}`);
