@@ -28,10 +28,8 @@ export const sandboxCommand: AddCommand = (program, face) => {
         ? await face.serveWarehouse(type, { port, database })
         : await face.serveSandbox(type, { port, limits, seed });
       writeLine(face.terminal.stderr, `The ${type} sandbox listens on ${sandbox.url}. Ctrl-C stops it.`);
-      writeLine(
-        face.terminal.stderr,
-        `What it was asked: ${sandbox.url}/_sandbox/requests, what a destination holds: ${sandbox.url}/_sandbox/contents`,
-      );
+      const held = "sandbox" in sandbox ? `; what it holds: ${sandbox.url}/_sandbox/contents` : "";
+      writeLine(face.terminal.stderr, `What it was asked: ${sandbox.url}/_sandbox/requests${held}`);
       await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
       await sandbox.close();
     });

@@ -149,7 +149,7 @@ export class Business implements AsyncDisposable {
 
   /** Runs SQL on the warehouse, as dbt would: alone, between runs. */
   async sql(statement: string): Promise<readonly (readonly string[])[]> {
-    if (this.snowflake) return (await this.snowflake.query(statement)).map((row) => row.map(String));
+    if (this.snowflake) return await sqlOn(this.snowflake, statement);
     const instance = await this.#openWarehouse();
     try {
       const connection: DuckDBConnection = await instance.connect();
@@ -280,6 +280,12 @@ export class Business implements AsyncDisposable {
     await Promise.all([this.sandbox.close(), this.snowflake?.close()]);
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+async function sqlOn(snowflake: ServedSnowflake, statement: string): Promise<readonly (readonly string[])[]> {
+  if (/^\s*select/i.test(statement)) return (await snowflake.query(statement)).map((row) => row.map(String));
+  await snowflake.run(statement);
+  return [];
 }
 
 /** A service in a process of its own. */
