@@ -1,7 +1,7 @@
 /** What Snowflake's driver does by default, and Sluice does not let it do. */
 import { generateKeyPairSync } from "node:crypto";
 import { createRequire } from "node:module";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { WarehouseError } from "../../src/errors.ts";
@@ -60,21 +60,24 @@ afterAll(async () => {
 });
 
 describe("values", () => {
+  async function forward(request: IncomingMessage): Promise<{ status: number; text: string }> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const kept = Object.entries(request.headers).filter(([name]) => !/^(host|content-length|connection)$/.test(name));
+    const answer = await fetch(`${sandbox.url}${request.url}`, {
+      method: request.method ?? "GET",
+      headers: Object.fromEntries(kept) as Record<string, string>,
+      ...(chunks.length === 0 ? {} : { body: Buffer.concat(chunks) }),
+    });
+    return { status: answer.status, text: await answer.text() };
+  }
+
   /** A Snowflake that sends something else than was stored, as a broken or hostile one could. */
   async function tampering(find: string, put: string): Promise<{ url: string; server: Server }> {
-    const server = createServer(async (request, response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      const headers = Object.fromEntries(
-        Object.entries(request.headers).filter(([name]) => !["host", "content-length", "connection"].includes(name)),
-      ) as Record<string, string>;
-      const answer = await fetch(sandbox.url + request.url, {
-        method: request.method ?? "GET",
-        headers,
-        ...(chunks.length === 0 ? {} : { body: Buffer.concat(chunks) }),
-      });
-      const text = await answer.text();
-      response.writeHead(answer.status, { "content-type": "application/json" }).end(text.replaceAll(find, put));
+    const server = createServer((request, response) => {
+      void forward(request).then(({ status, text }) =>
+        response.writeHead(status, { "content-type": "application/json" }).end(text.replaceAll(find, put)),
+      );
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
