@@ -1,9 +1,12 @@
 /** What Snowflake's driver does by default, and Sluice does not let it do. */
 import { generateKeyPairSync } from "node:crypto";
 import { createRequire } from "node:module";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { WarehouseError } from "../../src/errors.ts";
 import type { ModelQuery, Warehouse } from "../../src/warehouse.ts";
 import snowflake from "../../src/warehouses/snowflake/index.ts";
@@ -146,6 +149,28 @@ describe("the driver's process", () => {
     expect(error).toMatchObject({ code: "out_of_memory", hint: expect.stringContaining("driver_memory_mb") });
     expect(await firstRow(narrow, table("one"))).toEqual(["K1"]);
   });
+});
+
+test("nothing is left in the temporary folder when a source is closed", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-left-"));
+  const before = process.env["TMPDIR"];
+  process.env["TMPDIR"] = folder;
+  onTestFinished(() => {
+    if (before === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = before;
+    rmSync(folder, { recursive: true });
+  });
+  const closing = connect(sandbox.url, { password: "right", unload_rows: 0 });
+  await sandbox.run("create table unloaded as select 'K' || i as id from range(2000) r(i)");
+  const columns = await closing.columns(table("unloaded"));
+  const run = { id: "run_unloaded", fence: 1 };
+  const planner = closing.planner("unloaded");
+  await planner.plan({ run, model: table("unloaded"), columns, now: new Date(), ...terms });
+  let count = 0;
+  for await (const page of planner.read(run, { columns, pageRows: 500 })) count += page.length;
+  expect(count).toBe(2000);
+  await closing.close();
+  expect(readdirSync(folder)).toEqual([]);
 });
 
 describe("logins", () => {

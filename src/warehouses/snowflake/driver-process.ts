@@ -4,6 +4,8 @@
  * of that concerns one source, and the service stays free. A thread would not do: one that is given a chunk larger than
  * its memory takes the whole process along.
  */
+import { rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import type { Readable } from "node:stream";
 import type { Binds, Column, Connection, RowStatement } from "snowflake-sdk";
 import snowflake from "snowflake-sdk";
@@ -47,6 +49,7 @@ process.on("message", (message: ToProcess) => {
 });
 // It ends with the service and not before: a run that is being stopped still has to commit.
 process.on("disconnect", () => process.exit());
+process.on("exit", () => rmSync(tmpdir(), { recursive: true, force: true }));
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
 

@@ -1,6 +1,9 @@
 /** The driver's process as the service sees it: calls with answers. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { WarehouseError } from "../../errors.ts";
 import { warehouseError } from "./errors.ts";
 import type { Answer, Call, FromProcess } from "./protocol.ts";
@@ -70,7 +73,8 @@ export class Driver {
 
   #start(): ChildProcess {
     const child = fork(new URL("./driver-process.ts", import.meta.url), {
-      env: { ...process.env, ...quiet },
+      // For each file that it transfers the driver makes a temporary folder and leaves it; the process removes this one.
+      env: { ...process.env, ...quiet, TMPDIR: mkdtempSync(join(tmpdir(), "sluice-snowflake-driver-")) },
       execArgv: [`--max-old-space-size=${this.#options.memoryMb}`, "--max-semi-space-size=8"],
       serialization: "advanced",
       stdio: ["ignore", "ignore", "pipe", "ipc"],
