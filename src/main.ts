@@ -127,8 +127,9 @@ async function serve(
   const queue = await openQueue({ redisUrl: config.redisUrl, store: service.store, onError });
   opened.defer(() => queue.close(graceMs, new RunStopped("shutdown")));
   const operations = localOperations(service, { ring: (runId) => queue.ring(runId) });
-  if (role !== "api") startWork(service, queue, operations, log, opened);
+  // Nothing is sent by a service that then cannot start.
   const url = role === "worker" ? null : await listen(operations, service, { host, port, log, signal }, opened);
+  if (role !== "api") startWork(service, queue, operations, log, opened);
   if (url) service.store.folder?.publish(url);
   options.onListening(url);
   if (!signal.aborted) await new Promise((stop) => signal.addEventListener("abort", stop, { once: true }));
