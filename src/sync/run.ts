@@ -51,7 +51,7 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
   const report = new Report(run, world);
   try {
     await recover(run, world, run.stage === "released");
-    if (run.stage === "lost") return await report.end(lostEnd(await countsOfLost(run, world)));
+    if (run.stage === "lost") return await report.end(lostEnd(await countsOfSettled(run, world)));
     const inputs = await readInputs(run, world, lease.signal);
     if (await isUnchanged(run, inputs, world)) return await report.end(endOf({ ...noCounts, plan: nothing }, null));
     const model = await prepareModel(run.spec, world, lease.signal);
@@ -77,7 +77,7 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
 }
 
 /** Its plan is settled by now; perhaps it had been already, and only its end was not stored. */
-async function countsOfLost(run: ClaimedRun, { store }: World): Promise<RunCounts> {
+async function countsOfSettled(run: ClaimedRun, { store }: World): Promise<RunCounts> {
   const before = (await store.counts(run.id)) ?? noCounts;
   return recount(run.id, before, store);
 }
@@ -158,11 +158,13 @@ async function send(
 async function endEarly(run: ClaimedRun, world: World, report: Report, reason: unknown): Promise<RunResult> {
   try {
     const open = (await world.planner.openRuns()).some(({ id }) => id === run.id);
-    const counts = open ? await settle(run, world) : ((await world.store.counts(run.id)) ?? noCounts);
+    const counts = open ? await settle(run, world) : await countsOfSettled(run, world);
     return await report.end(endOf({ ...counts, requests: world.requests() }, reason));
   } catch (error) {
     if (error instanceof FencedError) throw error;
-    const counts = { ...report.counts, requests: world.requests() };
+    // The plan's counts stay stored, for by them recovery knows that something may have been sent.
+    const stored = report.counts.plan === null ? await world.store.counts(run.id) : null;
+    const counts = stored ?? { ...report.counts, requests: world.requests() };
     const inDoubt = plannedChanges(counts) - counts.accepted - counts.rejected - counts.invalid;
     return await report.end(endOf({ ...counts, inDoubt }, reason), { keepJournal: true });
   }
