@@ -3,7 +3,7 @@ import type { ZodObject } from "zod";
 import { pace } from "../connection/pace.ts";
 import { retry } from "../connection/retry.ts";
 import { traceFetch } from "../connection/trace.ts";
-import type { Connection, DestinationAdapter } from "../destination.ts";
+import type { Connection, Context, DestinationAdapter } from "../destination.ts";
 import type { DestinationDocument } from "../documents/destination.ts";
 import { isSecret, resolveConnection } from "../documents/secrets.ts";
 import type { SourceDocument } from "../documents/source.ts";
@@ -46,8 +46,15 @@ export function plannerName({ name, object, settings }: SyncSpec, place: string)
   return `${name}_${hash("sha256", JSON.stringify([place, object, settings]), "hex").slice(0, 8)}`;
 }
 
-/** Connects to a destination: paced to the vendor's limits, retried where that is safe, counted. */
-export async function openDestination(destination: DestinationDocument, service: Service): Promise<OpenDestination> {
+/**
+ * Connects to a destination: paced to the vendor's limits, retried where that is safe, counted. `mayGo` throws when a
+ * request must not go out any more, however long it waited for its turn.
+ */
+export async function openDestination(
+  destination: DestinationDocument,
+  service: Service,
+  mayGo: () => void = () => undefined,
+): Promise<OpenDestination> {
   const adapter: DestinationAdapter = await service.registry.loadDestination(destination.type);
   const config = resolveConnection(destination, adapter.connection, service.environment);
   let requests = 0;
@@ -61,7 +68,11 @@ export async function openDestination(destination: DestinationDocument, service:
   const counted = traceFetch(outbound.fetch, service.clock, () => {
     requests += 1;
   });
-  const paced = pace(counted, adapter.limits(config), { share: destination.pace.share, clock: service.clock });
+  const permitted: Context["fetch"] = async (url, init) => {
+    mayGo();
+    return await counted(url, init);
+  };
+  const paced = pace(permitted, adapter.limits(config), { share: destination.pace.share, clock: service.clock });
   const connection = retry(adapter.connect(config, { fetch: paced }), {
     clock: service.clock,
     random: service.random,

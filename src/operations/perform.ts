@@ -2,6 +2,7 @@
 import { resolveSync } from "../documents/resolve.ts";
 import type { Claim } from "../store/leases.ts";
 import { noCounts } from "../sync/commit.ts";
+import { LeaseTerm } from "../sync/lease.ts";
 import type { RunProgress } from "../sync/ports.ts";
 import { type ClaimedRun, executeRun, failureOf } from "../sync/run.ts";
 import type { World } from "../sync/world.ts";
@@ -22,10 +23,11 @@ export interface PerformOptions {
  * that lost its worker or was cut short by the service's stop, a new one is asked for: what was under way goes on.
  */
 export async function performRun(id: string, service: Service, options: PerformOptions): Promise<boolean> {
+  const term = new LeaseTerm(service.clock, leaseMs);
   const claim = await service.store.leases.claim(id, { worker: service.worker, leaseMs });
   if (claim === null) return false;
   try {
-    await performClaimed(claim, service, options);
+    await performClaimed(claim, term, service, options);
   } catch (error) {
     // The store failed, or another worker took over: let go at once, so that the run is not waited for.
     await service.store.leases.abandon(claim.identity).catch(() => undefined);
@@ -40,10 +42,15 @@ async function wasInterrupted(id: string, { store }: Service, { signal }: Perfor
   return signal.aborted && (await store.runs.get(id)).failure?.code === "interrupted";
 }
 
-async function performClaimed(claim: Claim, service: Service, { signal, onProgress }: PerformOptions): Promise<void> {
+async function performClaimed(
+  claim: Claim,
+  term: LeaseTerm,
+  service: Service,
+  { signal, onProgress }: PerformOptions,
+): Promise<void> {
   const { spec } = claim.spec;
   const run: ClaimedRun = { ...claim.identity, kind: claim.kind, stage: claim.stage, spec };
-  await using ends = await openEnds(claim, service);
+  await using ends = await openEnds(claim, term, service);
   if ("failure" in ends) {
     // A plan that the run may have is kept with its journal: the next run that can reach the warehouse settles it.
     const counts = (await service.store.runStore.counts(run.id)) ?? noCounts;
@@ -61,7 +68,7 @@ async function performClaimed(claim: Claim, service: Service, { signal, onProgre
     stateName: ends.stateName,
     connection: ends.connection,
     requests: ends.requests,
-    leaseMs,
+    term,
     concurrency,
     ...(onProgress ? { onProgress } : {}),
   };
@@ -73,13 +80,16 @@ type UnopenedEnds = { readonly failure: unknown } & AsyncDisposable;
 
 /** Opens what the run needs. A setting that is missing or wrong is how the run ends, not a failure of the worker. */
 async function openEnds(
-  { spec: { spec, source, destination } }: Claim,
+  { identity, spec: { spec, source, destination } }: Claim,
+  term: LeaseTerm,
   service: Service,
 ): Promise<Ends | UnopenedEnds> {
   await using opened = new AsyncDisposableStack();
   try {
     const warehouse = opened.adopt(await openWarehouse(source, service), (one) => one.close());
-    const { connection, requests, place } = opened.use(await openDestination(destination, service));
+    const { connection, requests, place } = opened.use(
+      await openDestination(destination, service, () => term.require(identity.id)),
+    );
     const stateName = plannerName(spec, place);
     const planner = warehouse.planner(stateName);
     const kept = opened.move();

@@ -11,6 +11,37 @@ export class RunStopped extends Error {
   }
 }
 
+/**
+ * How long a worker may act for a sync, by its own clock. A process that stood still for longer wakes among timers that
+ * are all due at once, and must not send what it was about to send.
+ */
+export class LeaseTerm {
+  readonly ms: number;
+  readonly #clock: Pick<Clock, "now">;
+  #from: number;
+
+  /** Made before the lease is asked for. */
+  constructor(clock: Pick<Clock, "now">, ms: number) {
+    this.#clock = clock;
+    this.ms = ms;
+    this.#from = clock.now().getTime();
+  }
+
+  /** The lease was renewed by what was asked then. */
+  renewed(askedAt: number): void {
+    this.#from = askedAt;
+  }
+
+  get isOver(): boolean {
+    return this.#clock.now().getTime() - this.#from >= this.ms;
+  }
+
+  /** Throws FencedError when another worker may have the sync by now. */
+  require(runId: string): void {
+    if (this.isOver) throw new FencedError(runId);
+  }
+}
+
 export interface Lease {
   /** Aborted when the run must stop: with RunStopped, or with FencedError when it may not write any more. */
   readonly signal: AbortSignal;
@@ -24,7 +55,7 @@ const renewEveryMs = 1000;
 /** Renews the lease until it is stopped. When the store cannot be reached for a whole lease, the run counts as fenced. */
 export function keepLease(
   run: RunIdentity,
-  world: { store: RunStore; clock: Clock; leaseMs: number },
+  world: { store: RunStore; clock: Clock; term: LeaseTerm },
   outer: AbortSignal,
 ): Lease {
   const stopping = new AbortController();
@@ -46,21 +77,19 @@ export function keepLease(
 async function renewUntil(
   done: AbortSignal,
   run: RunIdentity,
-  { store, clock, leaseMs }: { store: RunStore; clock: Clock; leaseMs: number },
+  { store, clock, term }: { store: RunStore; clock: Clock; term: LeaseTerm },
   stopping: AbortController,
 ): Promise<void> {
-  let renewedAt = clock.now().getTime();
   while (!done.aborted) {
     try {
-      await clock.sleep(Math.min(leaseMs / 3, renewEveryMs), done);
+      await clock.sleep(Math.min(term.ms / 3, renewEveryMs), done);
       const askedAt = clock.now().getTime();
       const { cancelRequested } = await store.renew(run);
-      renewedAt = askedAt;
+      term.renewed(askedAt);
       if (cancelRequested) stopping.abort(new RunStopped("cancelled"));
     } catch (error) {
       if (done.aborted) return;
-      const expired = clock.now().getTime() - renewedAt > leaseMs;
-      if (error instanceof FencedError || expired) return stopping.abort(new FencedError(run.id));
+      if (error instanceof FencedError || term.isOver) return stopping.abort(new FencedError(run.id));
     }
   }
 }

@@ -1,6 +1,7 @@
 /** What a run reaches outside of itself: everything that is not pure comes in here. */
 import type { Connection } from "../destination.ts";
 import type { Planner, Warehouse } from "../warehouse.ts";
+import type { LeaseTerm } from "./lease.ts";
 import type { MappingKinds } from "./map.ts";
 import type { Clock, Random, RunProgress, RunStore } from "./ports.ts";
 
@@ -18,7 +19,8 @@ export interface World {
   readonly kinds: MappingKinds;
   readonly clock: Clock;
   readonly random: Random;
-  readonly leaseMs: number;
+  /** Every request to the destination is refused once it is over. */
+  readonly term: LeaseTerm;
   readonly concurrency: number;
   /** Told of every step, for progress bars; the store is told more rarely. */
   readonly onProgress?: (progress: RunProgress) => void;
