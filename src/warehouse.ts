@@ -138,7 +138,10 @@ export interface PlannedChange {
   readonly cells: readonly Cell[] | null;
   /** What state knows of the row; null for a row that state does not have. */
   readonly known: KnownRow | null;
-  /** Removed rows only: another row of the model now has these match values, so the record is not to be removed. */
+  /**
+   * Removed rows only: another row of the model now has these match values, so the record is not to be removed. The
+   * commit forgets the row once that other one was accepted, and keeps it until then.
+   */
   readonly reclaimed: boolean;
 }
 

@@ -13,7 +13,7 @@ export interface CommitTerms {
 
 /** What a commit does after the run is marked as committed, in order. */
 export function commitStatements(terms: CommitTerms): readonly string[] {
-  return [mergeState(terms), mergeFailed(terms), cleanFailed(terms)];
+  return [mergeState(terms), forgetReclaimed(terms), mergeFailed(terms), cleanFailed(terms)];
 }
 
 /**
@@ -26,7 +26,7 @@ function mergeState(terms: CommitTerms): string {
   return `merge into ${tables.state} as s
 using (
 ${settled(terms)}
-where p.waiting = 0 and p.kind in ('added', 'changed', 'removed') and o.kind in ('accepted', 'in_doubt')
+where p.waiting = 0 and p.kind in ('added', 'changed', 'removed') and p.reclaimed = 0 and o.kind in ('accepted', 'in_doubt')
 ) as x on s.row_key = x.row_key
 when matched and x.outcome = 'accepted' and x.kind = 'removed' then delete
 when matched and x.outcome = 'accepted' then update set fingerprint = x.fingerprint, record_hash = x.record_hash,
@@ -36,6 +36,16 @@ when not matched and x.kind <> 'removed' then
   insert (row_key, fingerprint, record_hash, destination_id, match_cells, run_id)
   values (x.row_key, case when x.outcome = 'accepted' then x.fingerprint end,
     case when x.outcome = 'accepted' then x.record_hash end, x.destination_id, x.match_cells, ${id})`;
+}
+
+/**
+ * A row that left, and whose record another row has now, is forgotten when that other row was accepted. Until then it
+ * stays in state: if the other row is never sent, the record is still this one's, to be removed.
+ */
+function forgetReclaimed({ tables }: CommitTerms): string {
+  return `delete from ${tables.state} where row_key in (
+select p.row_key from ${tables.plan} as p join ${tables.state} as s on s.match_cells = p.known_match
+where p.kind = 'removed' and p.waiting = 0 and p.reclaimed = 1 and s.row_key <> p.row_key and s.fingerprint is not null)`;
 }
 
 /** Copies of a row with one key and one fingerprint share one entry. */

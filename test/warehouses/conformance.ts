@@ -351,6 +351,24 @@ export function conformance({
         expect(changes[0]?.known?.match).toEqual(["a"]);
       });
 
+      test("a row whose record was reclaimed is forgotten once the other row was accepted, and not before", async () => {
+        const sync = trial();
+        const options = { match: ["name"] };
+        await sync.sync(rows("(1, 'a')"), options);
+        const lost = await sync.plan(rows("(2, 'a')"), options);
+        // The new row was never sent: the record is still the old one's.
+        await sync.settle(lost.run, [{ seq: 1, kind: "accepted" }]);
+        expect(await sync.state()).toMatchObject([{ rowKey: "1" }]);
+        expect((await sync.plan(rows(), options)).changes).toMatchObject([{ kind: "removed", reclaimed: false }]);
+        await sync.planner.discard({ id: (await sync.planner.openRuns())[0]?.id ?? "", fence: 99 });
+        const next = await sync.plan(rows("(2, 'a')"), options);
+        await sync.settle(
+          next.run,
+          [1, 2].map((seq) => ({ seq, kind: "accepted", recordHash: "h" })),
+        );
+        expect(await sync.state()).toMatchObject([{ rowKey: "2" }]);
+      });
+
       test("where the destination ignores case, so does what is shared and what is reclaimed", async () => {
         const sync = trial();
         const options = { key: ["name"], match: ["name"], matchIgnoresCase: true };
