@@ -1,0 +1,149 @@
+/** The control store in memory: runs with leases and fences, and their journals. */
+import {
+  FencedError,
+  type GateReport,
+  type InputsMark,
+  type JournalEntry,
+  type RunCounts,
+  type RunEnd,
+  type RunIdentity,
+  type RunKind,
+  type RunProgress,
+  type RunStatus,
+  type RunStore,
+  type SyncSpec,
+} from "../../src/sync/ports.ts";
+import type { ClaimedRun } from "../../src/sync/run.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+export const leaseMs = 30_000;
+
+export interface StoredRun {
+  readonly id: string;
+  readonly kind: RunKind;
+  readonly spec: SyncSpec;
+  status: RunStatus;
+  released: boolean;
+  fence: number;
+  leaseUntil: number;
+  counts: RunCounts | null;
+  end: RunEnd | null;
+}
+
+const ended: ReadonlySet<RunStatus> = new Set<RunStatus>(["succeeded", "partial", "failed", "cancelled"]);
+
+export class SimulatedStore implements RunStore {
+  readonly runs = new Map<string, StoredRun>();
+  readonly #journals = new Map<string, JournalEntry[]>();
+  readonly #inputs = new Map<string, InputsMark>();
+  readonly #time: VirtualTime;
+  /** The newest. */
+  fence = 0;
+  cancelWanted = false;
+
+  constructor(time: VirtualTime) {
+    this.#time = time;
+  }
+
+  create(kind: RunKind, spec: SyncSpec): StoredRun {
+    const id = `run${this.runs.size + 1}`;
+    const run = {
+      id,
+      kind,
+      spec,
+      status: "queued",
+      released: false,
+      fence: 0,
+      leaseUntil: 0,
+      counts: null,
+      end: null,
+    } satisfies StoredRun;
+    this.runs.set(id, run);
+    return run;
+  }
+
+  /** Hands a run to a worker, unless another one has the sync; a run that was under way is lost. */
+  claim(id: string): ClaimedRun | null {
+    const run = this.#run(id);
+    const busy = [...this.runs.values()].some(({ leaseUntil }) => leaseUntil > this.#time.now());
+    if (busy || ended.has(run.status) || (run.status === "held" && !run.released)) return null;
+    const stage = run.status === "queued" ? "new" : run.status === "held" ? "released" : "lost";
+    run.fence = this.fence += 1;
+    run.leaseUntil = this.#time.now() + leaseMs;
+    run.status = "planning";
+    return { id, sync: run.spec.name, fence: run.fence, kind: run.kind, stage, spec: run.spec };
+  }
+
+  release(id: string): void {
+    this.#run(id).released = true;
+  }
+
+  async renew(identity: RunIdentity): Promise<{ readonly cancelRequested: boolean }> {
+    this.#guard(identity).leaseUntil = this.#time.now() + leaseMs;
+    return { cancelRequested: this.cancelWanted };
+  }
+
+  async progress(identity: RunIdentity, { status, counts }: RunProgress): Promise<void> {
+    Object.assign(this.#guard(identity), { status, counts });
+  }
+
+  async hold(identity: RunIdentity, _report: GateReport, { counts }: RunProgress): Promise<void> {
+    Object.assign(this.#guard(identity), { status: "held", counts, leaseUntil: 0 });
+  }
+
+  async append(identity: RunIdentity, entry: JournalEntry): Promise<void> {
+    this.#guard(identity);
+    const { sending, outcomes, rejections } = entry;
+    const entries = this.#journals.get(identity.id) ?? [];
+    this.#journals.set(identity.id, [
+      ...entries,
+      { sending: [...sending], outcomes: [...outcomes], rejections: [...rejections] },
+    ]);
+  }
+
+  async *journal(runId: string): AsyncIterable<JournalEntry> {
+    yield* this.#journals.get(runId) ?? [];
+  }
+
+  async end(identity: RunIdentity, end: RunEnd, { keepJournal }: { readonly keepJournal: boolean }): Promise<void> {
+    const run = this.#guard(identity);
+    Object.assign(run, { status: end.status, counts: end.counts, end, leaseUntil: 0 });
+    if (!keepJournal) this.#journals.delete(identity.id);
+  }
+
+  async endLost(lostRunId: string, by: RunIdentity, end: RunEnd): Promise<void> {
+    this.#guard(by);
+    const run = this.#run(lostRunId);
+    if (ended.has(run.status) && run.end) run.end = { ...run.end, counts: end.counts };
+    else Object.assign(run, { status: end.status, end, leaseUntil: 0 });
+    run.counts = end.counts;
+    this.#journals.delete(lostRunId);
+  }
+
+  async inputs(stateName: string): Promise<InputsMark | null> {
+    return this.#inputs.get(stateName) ?? null;
+  }
+
+  async keepInputs(identity: RunIdentity, stateName: string, mark: InputsMark | null): Promise<void> {
+    this.#guard(identity);
+    if (mark) this.#inputs.set(stateName, mark);
+    else this.#inputs.delete(stateName);
+  }
+
+  async counts(runId: string): Promise<RunCounts | null> {
+    return this.runs.get(runId)?.counts ?? null;
+  }
+
+  /** Only the sync's newest fence may write. */
+  #guard({ id, fence }: RunIdentity): StoredRun {
+    const run = this.#run(id);
+    if (fence !== this.fence || run.fence !== fence) throw new FencedError(id);
+    return run;
+  }
+
+  #run(id: string): StoredRun {
+    const run = this.runs.get(id);
+    if (!run) throw new Error(`no run ${id}`);
+    return run;
+  }
+}
