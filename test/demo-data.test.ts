@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { loadWorkspace } from "../src/documents/load.ts";
 import { openRegistry } from "../src/registry.ts";
 
@@ -73,8 +74,13 @@ test("changes.sql changes what its comments say", async () => {
   ).toEqual(["60"]);
 });
 
-test("its documents are right", async () => {
-  const { documents, warnings } = await loadWorkspace(join(demo, "workspace"), await openRegistry());
+test.each(readdirSync(join(demo, "sources")))("its documents are right with %s", async (source) => {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-demo-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  cpSync(join(demo, "workspace"), folder, { recursive: true });
+  cpSync(join(demo, "sources", source), join(folder, "warehouse.yaml"));
+  const { documents, warnings } = await loadWorkspace(folder, await openRegistry());
   expect([...documents.syncs.keys()]).toEqual(["hubspot-companies", "hubspot-contacts", "hubspot-churn-risk"]);
+  expect([...documents.sources.keys()]).toEqual(["warehouse"]);
   expect(warnings).toEqual([]);
 });

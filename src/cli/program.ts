@@ -9,6 +9,7 @@ import { type AddCommand, exitCodes } from "./command.ts";
 import { demoCommand } from "./demo.ts";
 import { describeCommand } from "./describe.ts";
 import type { Face } from "./face.ts";
+import { dbtCommand } from "./dbt.ts";
 import { grantsCommand } from "./grants.ts";
 import { initCommand } from "./init.ts";
 import { styled, type Terminal, writeJson, writeLine } from "./output.ts";
@@ -69,6 +70,7 @@ const commands: readonly AddCommand[] = [
   cancelCommand,
   checkCommand,
   grantsCommand,
+  dbtCommand,
   describeCommand,
   startCommand,
   sandboxCommand,

@@ -5,6 +5,7 @@ import { LineCounter, parseAllDocuments } from "yaml";
 import type { Document, YAMLError } from "yaml";
 import { messageOf, UsageError } from "../errors.ts";
 import type { Registry } from "../registry.ts";
+import { DbtModels } from "./dbt/resolve.ts";
 import { collect } from "./documents.ts";
 import type { Documents, WorkspaceDocument } from "./documents.ts";
 import { positionOf, toPosition } from "./positions.ts";
@@ -16,7 +17,7 @@ import type { ProblemOfOne } from "./together.ts";
 
 export interface LoadedWorkspace {
   readonly documents: Documents;
-  /** Nothing wrong, but worth a person's attention: secrets written out in a file. */
+  /** Nothing wrong, but worth a person's attention: secrets written out in a file, a key that dbt does not prove. */
   readonly warnings: readonly DocumentProblem[];
 }
 
@@ -37,12 +38,17 @@ export async function loadWorkspace(folder: string, registry: Registry): Promise
     written.push(...read.written);
     problems.push(...read.problems);
   }
-  // A document that is not YAML is among them only for its name.
-  const notYaml = new Set(written.flatMap((one, index) => (one.yaml.errors.length > 0 ? [index] : [])));
+  const dbt = new DbtModels(folder);
+  const resolved = await Promise.all(written.map(async (one) => await dbt.resolve(one.value)));
+  problems.push(...resolved.flatMap((one, index) => one.problems.map((found) => locate(found, written[index]!))));
+  // A document that is not YAML, or whose dbt model is not to be had, is among them only for its name.
+  const namesOnly = written.flatMap(({ yaml }, index) =>
+    yaml.errors.length > 0 || resolved[index]!.problems.length > 0 ? [index] : [],
+  );
   const checked = await checkTogether(
-    written.map((one) => one.value),
+    resolved.map(({ value }) => value),
     registry,
-    notYaml,
+    new Set(namesOnly),
   );
   problems.push(...checked.problems.map((one) => locateOne(one, written)));
   if (problems.length > 0) throw new InvalidWorkspace(problems.toSorted(inReadingOrder));
@@ -50,7 +56,8 @@ export async function loadWorkspace(folder: string, registry: Registry): Promise
     checked.documents.map(async (document, index) => await warningsOf(document, written[index]!, registry)),
   );
   const documents = checked.documents.filter((document) => document !== undefined);
-  return { documents: collect(documents), warnings: warnings.flat() };
+  const unproven = resolved.flatMap((one, index) => one.warnings.map((found) => locate(found, written[index]!)));
+  return { documents: collect(documents), warnings: [...warnings.flat(), ...unproven].toSorted(inReadingOrder) };
 }
 
 /** The folder's YAML files, by path. Dot folders and node_modules are not a workspace's. */

@@ -18,7 +18,9 @@ export type ProblemCode =
   | "duplicate"
   | "unknown_reference"
   | "other_model"
-  | "literal_secret";
+  | "literal_secret"
+  | "dbt"
+  | "unproven_key";
 
 /** One mistake in one document: where it is, what was found there, and what would be right. */
 export interface Problem {
