@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { CreateSandbox, SandboxRequest, SandboxResponse } from "../../src/sandbox.ts";
 import { failures, rateLimit, refusal, unauthorized } from "./sandbox/answers.ts";
 import { Customers, type DataSource, type SandboxCustomer } from "./sandbox/customers.ts";
-import { RateWindow } from "./sandbox/rate-window.ts";
+import { RateWindow } from "../../src/rate-window.ts";
 import { attributeKind } from "./sandbox/values.ts";
 
 /** What the account has from the start. */

@@ -7,7 +7,7 @@ import type { CreateSandbox, SandboxRequest, SandboxResponse } from "../../src/s
 import { appRefusal, failures, trackRefusal } from "./sandbox/answers.ts";
 import { handleApp } from "./sandbox/app.ts";
 import { handleBatch } from "./sandbox/batch.ts";
-import { RateWindow } from "./sandbox/rate-window.ts";
+import { RateWindow } from "../../src/rate-window.ts";
 import { handleSegmentChange, Segments, segmentSeed } from "./sandbox/segments.ts";
 import { objectTypeSeed, Workspace } from "./sandbox/workspace.ts";
 

@@ -9,7 +9,7 @@ import { handleBatch, type Surroundings, toResult } from "./sandbox/batches.ts";
 import { Lists } from "./sandbox/lists.ts";
 import { ObjectStore } from "./sandbox/objects.ts";
 import { type Property, propertySchema, standardProperties } from "./sandbox/properties.ts";
-import { RateWindow } from "./sandbox/rate-window.ts";
+import { RateWindow } from "../../src/rate-window.ts";
 
 /** What the account has from the start. */
 const seedSchema = z.object({
@@ -30,6 +30,11 @@ const createSandbox: CreateSandbox = ({ limits = true, seed = {}, now = Date.now
   let state = new Account(account, now);
   const perTenSeconds = account.tier === "free" || account.tier === "starter" ? 100 : 190;
   const window = new RateWindow(perTenSeconds, 10_000, now);
+  const limitHeaders = (): Record<string, string> => ({
+    "x-hubspot-ratelimit-max": String(perTenSeconds),
+    "x-hubspot-ratelimit-remaining": String(window.remaining),
+    "x-hubspot-ratelimit-interval-milliseconds": "10000",
+  });
   return {
     failures,
     contents: () => state.contents(),
@@ -41,8 +46,8 @@ const createSandbox: CreateSandbox = ({ limits = true, seed = {}, now = Date.now
     handle: (request) => {
       const denied = denial(request, account.tokens);
       if (denied) return denied;
-      if (limits && !window.enter()) return { ...tenSecondLimit, headers: window.headers() };
-      return { headers: window.headers(), ...state.handle(request) };
+      if (limits && !window.enter()) return { ...tenSecondLimit, headers: limitHeaders() };
+      return { headers: limitHeaders(), ...state.handle(request) };
     },
   };
 };

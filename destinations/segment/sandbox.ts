@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { CreateSandbox, SandboxRequest, SandboxResponse } from "../../src/sandbox.ts";
-import { RateWindow } from "./sandbox/rate-window.ts";
+import { RateWindow } from "../../src/rate-window.ts";
 import { Workspace } from "./sandbox/workspace.ts";
 
 /** What the workspace has from the start. */

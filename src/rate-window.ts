@@ -1,4 +1,4 @@
-/** HubSpot's rolling window: so many requests in any ten seconds. */
+/** A vendor's limit, as its sandbox keeps it: so many requests in any span of time. */
 export class RateWindow {
   readonly #most: number;
   readonly #spanMs: number;
@@ -20,12 +20,9 @@ export class RateWindow {
     return true;
   }
 
-  headers(): Readonly<Record<string, string>> {
-    return {
-      "x-hubspot-ratelimit-max": String(this.#most),
-      "x-hubspot-ratelimit-remaining": String(this.#most - this.#times.length),
-      "x-hubspot-ratelimit-interval-milliseconds": String(this.#spanMs),
-    };
+  /** How many more would be taken now. */
+  get remaining(): number {
+    return this.#most - this.#times.length;
   }
 
   clear(): void {
