@@ -35,6 +35,4 @@ test.each<BusinessOptions>([{ source: "duckdb" }, { source: "snowflake" }])(
     expect(lost.some(({ accepted, in_doubt, unsent }) => accepted > 0 && in_doubt > unsent && unsent > 0)).toBe(true);
     expect(await business.run()).toMatchObject({ planned: { added: 0, changed: 0, removed: 0 }, requests: 0 });
   },
-  // Eight kills and as many recoveries, on a machine that has other things to do.
-  180_000,
 );
