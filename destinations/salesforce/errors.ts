@@ -1,0 +1,73 @@
+/** Salesforce's errors: of one record, of a whole request, and those that ask to wait. */
+import { z } from "zod";
+import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
+
+/** A request's error; `errorCode` there, `statusCode` in a record's. */
+const errorSchema = z.object({
+  errorCode: z.string().optional().catch(undefined),
+  message: z.string().default("").catch(""),
+  fields: z.array(z.string()).default([]).catch([]),
+});
+
+/** The allowance is of the last 24 hours, so some comes back each hour; Salesforce names no wait. */
+const allowanceWaitMs = 3_600_000;
+
+/** A request that Salesforce refused whole; the service halves the batch until the culprit stands alone. */
+export function refusalOf({ status, body }: { readonly status: number; readonly body: unknown }): DestinationError {
+  const error = firstError(body);
+  const words = error && error.message !== "" ? error.message : `Salesforce refused the request (${status}).`;
+  const code = error?.errorCode ?? `http_${status}`;
+  return new DestinationError("refused", words, { code, applied: "no", status, field: error?.fields[0] });
+}
+
+/** What Salesforce says in a failure beyond its status. An exhausted allowance is 403, as a missing right is. */
+export function salesforceFailure({ status, headers, body }: FailedResponse): FailureHint | undefined {
+  const error = firstError(parseJson(body));
+  const said = {
+    ...(error?.message ? { message: error.message } : {}),
+    ...(error?.errorCode === undefined ? {} : { code: error.errorCode }),
+  };
+  if (error?.errorCode === "REQUEST_LIMIT_EXCEEDED") {
+    const waits = headers.has("retry-after") ? {} : { retryAfterMs: allowanceWaitMs };
+    return { ...said, kind: "busy", ...waits };
+  }
+  // 300: one external id on several records.
+  return status === 300 ? { ...said, kind: "refused" } : said;
+}
+
+function firstError(body: unknown): z.infer<typeof errorSchema> | undefined {
+  return z.array(errorSchema).safeParse(body).data?.[0];
+}
+
+/** What a text holds as JSON; null for any that holds none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** What an answer holds. Throws `unavailable` when it has another form: what was applied nobody knows. */
+export function parseAnswer<Form>(schema: z.ZodType<Form>, body: unknown): Form {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new DestinationError("unavailable", "Salesforce answered in a form that is not known.", {
+    code: "unknown_answer",
+    applied: "unknown",
+  });
+}
+
+/** A request after one that may have been applied: when it fails, the batch as a whole may have been applied. */
+export async function afterApplied<Result>(request: Promise<Result>, repeatable = false): Promise<Result> {
+  try {
+    return await request;
+  } catch (error) {
+    if (!(error instanceof DestinationError)) throw error;
+    if (error.kind === "refused" && repeatable) throw error;
+    const { message, code, status, retryAfterMs, field, cause } = error;
+    // A refusal would have the batch halved and sent again, and an insert be made twice.
+    const kind = error.kind === "refused" ? "unavailable" : error.kind;
+    throw new DestinationError(kind, message, { code, applied: "unknown", status, retryAfterMs, field, cause });
+  }
+}
