@@ -19,7 +19,18 @@ export const validateCommand: AddCommand = (program, face) => {
       for (const warning of loaded.warnings) writeLine(face.terminal.stderr, printProblem(warning));
       const kinds = Object.groupBy(documents, ({ kind }) => kind);
       if (global.json)
-        return writeJson(face.terminal, { ok: true, documents: documents.map(({ kind, name }) => ({ kind, name })) });
+        return writeJson(face.terminal, {
+          ok: true,
+          documents: documents.map(({ kind, name }) => ({ kind, name })),
+          warnings: loaded.warnings.map(({ file, line, column, code, path, message }) => ({
+            file,
+            line,
+            column,
+            code,
+            path,
+            message,
+          })),
+        });
       const parts = Object.entries(kinds).map(([kind, some]) => plural(some?.length ?? 0, kind));
       writeLine(
         face.terminal.stdout,

@@ -69,7 +69,18 @@ const nodes = [
   ),
   check("not_null", "monthly", { column_name: "account_id" }),
   check("not_null", "monthly", { column_name: "month" }),
-  node("contracted", { constraints: [{ type: "primary_key", columns: ["id"] }] }),
+  node("contracted", { constraints: [{ type: "primary_key", columns: ["id"] }], contract: { enforced: true } }),
+  node("two_columns", {
+    config: { contract: { enforced: true } },
+    columns: Object.fromEntries(
+      ["a", "b"].map((name) => [name, { name, constraints: [{ type: "primary_key" }, { type: "not_null" }] }]),
+    ),
+  }),
+  node("declared", { constraints: [{ type: "primary_key", columns: ["id"] }], contract: { enforced: false } }),
+  node("lenient"),
+  check("unique", "lenient", { column_name: "id" }, { config: { error_if: ">100" } }),
+  check("not_null", "lenient", { column_name: "id" }, { config: { limit: 10 } }),
+  node("broken", { columns: [1] }),
   node("two_keys"),
   ...proven("two_keys", "id"),
   ...proven("two_keys", '"email"'),
@@ -160,6 +171,7 @@ describe("a model of a dbt manifest", () => {
   test.each([
     ["monthly", ["account_id", "month"]],
     ["contracted", "id"],
+    ["two_columns", ["a", "b"]],
     ["shop.account_metrics", "account_id"],
     ["model.shop.account_metrics", "account_id"],
     ["orders", "order_id"],
@@ -181,6 +193,9 @@ describe("a model of a dbt manifest", () => {
     [named("shared"), ["dbt 9:47 dbt.model"]],
     [named("unproven"), ["missing 6:1 key"]],
     [named("two_keys"), ["missing 6:1 key"]],
+    [named("declared"), ["missing 6:1 key"]],
+    [named("lenient"), ["missing 6:1 key"]],
+    [`${named("broken")}\nkey: id`, ["dbt 9:18 dbt.manifest"]],
     ["dbt: { manifest: target/manifst.json, model: account_metrics }", ["dbt 9:18 dbt.manifest"]],
     ["dbt: { manifest: target, model: account_metrics }", ["dbt 9:18 dbt.manifest"]],
     [`${named("account_metrics")}\ntable: accounts\nkey: id`, ["conflict 9:6 dbt"]],
@@ -268,5 +283,22 @@ fields: { name: name }
       ],
     });
     expect(exposuresYaml(documents, { email: "revops@example.com" })).toBe(yaml);
+  });
+
+  test("syncs whose names dbt cannot tell apart get names that it can", async () => {
+    const sync = (name: string): string => `---
+kind: sync
+name: ${name}
+from: { model: accounts }
+to: { destination: crm, object: companies }
+mode: upsert
+match: { account_id: account_id }
+fields: { name: name }
+`;
+    const { documents } = await load(`${named("orders")}${rest}${sync("a-b")}${sync("a_b")}`);
+    const { exposures } = parse(exposuresYaml(documents, { name: "RevOps" })) as { exposures: { name: string }[] };
+    const names = exposures.map(({ name }) => name);
+    expect(new Set(names).size).toBe(3);
+    for (const name of names) expect(name).toMatch(/^[a-zA-Z0-9_]+$/);
   });
 });

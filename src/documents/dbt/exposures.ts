@@ -1,4 +1,5 @@
 /** The syncs of a workspace as dbt exposures, so that dbt's lineage shows where its models go. */
+import { hash } from "node:crypto";
 import { stringify } from "yaml";
 import type { Documents } from "../documents.ts";
 import type { ModelDocument } from "../model.ts";
@@ -17,6 +18,13 @@ export function exposuresYaml(documents: Documents, owner: ExposureOwner): strin
     const dbt = model && provenanceOf(model);
     return dbt ? [exposure(sync, dbt, documents, owner)] : [];
   });
+  const taken = Map.groupBy(written, ({ name }) => name);
+  // dbt refuses two of one name: those get what tells them apart, the same in every run.
+  const named = written.map((one) =>
+    (taken.get(one.name)?.length ?? 0) > 1
+      ? { ...one, name: `${one.name}_${hash("sha256", one.label).slice(0, 6)}` }
+      : one,
+  );
   const others = syncs.filter(({ from }) => {
     const model = documents.models.get(from.model);
     return !(model && provenanceOf(model));
@@ -25,7 +33,19 @@ export function exposuresYaml(documents: Documents, owner: ExposureOwner): strin
     "# Written by `sluice dbt exposures`.",
     ...(others.length === 0 ? [] : [`# Not from dbt models: ${others.map(({ name }) => name).join(", ")}.`]),
   ];
-  return `${comment.join("\n")}\n${stringify({ version: 2, exposures: written }, { lineWidth: 120 })}`;
+  return `${comment.join("\n")}\n${stringify({ version: 2, exposures: named }, { lineWidth: 120 })}`;
+}
+
+interface Exposure {
+  readonly name: string;
+  /** The sync's name. */
+  readonly label: string;
+  readonly type: "application";
+  readonly maturity: "high";
+  readonly description: string;
+  readonly depends_on: readonly string[];
+  readonly owner: ExposureOwner;
+  readonly tags: readonly string[];
 }
 
 type Provenance = Extract<NonNullable<ModelDocument["dbt"]>, { readonly unique_id: string }>;
@@ -34,7 +54,7 @@ function provenanceOf({ dbt }: ModelDocument): Provenance | undefined {
   return dbt && "unique_id" in dbt ? dbt : undefined;
 }
 
-function exposure(sync: SyncDocument, dbt: Provenance, documents: Documents, owner: ExposureOwner): object {
+function exposure(sync: SyncDocument, dbt: Provenance, documents: Documents, owner: ExposureOwner): Exposure {
   const { name, from, to, mode, match, fields } = sync;
   const type = documents.destinations.get(to.destination)?.type ?? to.destination;
   const audience = from.segment === undefined ? from.model : `${from.model} (segment ${from.segment})`;

@@ -7,6 +7,8 @@ import { isRecord } from "../value-at.ts";
 
 const constraint = z.looseObject({ type: z.string(), columns: z.array(z.string()).nullish() });
 
+const enforced = z.looseObject({ enforced: z.boolean().nullish() }).nullish();
+
 const columnSchema = z.looseObject({
   name: z.string(),
   description: z.string().nullish(),
@@ -23,8 +25,17 @@ const nodeSchema = z.looseObject({
   description: z.string().nullish(),
   columns: z.record(z.string(), columnSchema).nullish(),
   constraints: z.array(constraint).nullish(),
+  contract: enforced,
   config: z
-    .looseObject({ materialized: z.string().nullish(), severity: z.string().nullish(), where: z.string().nullish() })
+    .looseObject({
+      materialized: z.string().nullish(),
+      contract: enforced,
+      severity: z.string().nullish(),
+      where: z.string().nullish(),
+      limit: z.number().nullish(),
+      error_if: z.string().nullish(),
+      fail_calc: z.string().nullish(),
+    })
     .nullish(),
 });
 
@@ -93,7 +104,9 @@ export class Manifest {
       throw new DbtError("model", `several dbt models are called "${wanted}": ${ids}; give the unique id`);
     }
     if (!only) throw this.#notThere(wanted, all);
-    const node = nodeSchema.parse(only);
+    const parsed = nodeSchema.safeParse(only);
+    if (!parsed.success) throw new DbtError("manifest", `what it says of "${wanted}" is not as dbt writes it`);
+    const node = parsed.data;
     if (node.config?.materialized === "ephemeral")
       throw new DbtError(
         "model",
@@ -102,15 +115,14 @@ export class Manifest {
     return node;
   }
 
-  /** The tests of a model, those that only warn or look at some of its rows left out: they prove nothing. */
+  /** The tests of a model, those left out that only warn, look at some of its rows, or let some fail: they prove nothing. */
   testsOf({ unique_id: id }: DbtNode): readonly DbtTest[] {
     return this.#nodes.flatMap((node) => {
       if (!isRecord(node) || node["resource_type"] !== "test") return [];
       const test = testSchema.safeParse(node).data;
       if (!test) return [];
       const own = test.attached_node == null ? test.depends_on?.nodes?.[0] === id : test.attached_node === id;
-      const strict = test.config?.severity?.toLowerCase() !== "warn" && test.config?.where == null;
-      return own && strict ? [test] : [];
+      return own && isStrict(test) ? [test] : [];
     });
   }
 
@@ -126,6 +138,17 @@ export class Manifest {
       ),
     );
   }
+}
+
+function isStrict({ config }: DbtTest): boolean {
+  const { severity, where, limit, error_if: errorIf, fail_calc: failCalc } = config ?? {};
+  return (
+    severity?.toLowerCase() !== "warn" &&
+    where == null &&
+    limit == null &&
+    (errorIf ?? "!= 0").replaceAll(/\s/g, "") === "!=0" &&
+    (failCalc ?? "count(*)").replaceAll(/\s/g, "") === "count(*)"
+  );
 }
 
 interface Named {

@@ -8,7 +8,6 @@ export function provenKeys(node: DbtNode, tests: readonly DbtTest[]): readonly (
   const filled = new Set([...columnsOf("not_null"), ...columnsDeclared(node, "not_null")]);
   const unique = [
     ...columnsOf("unique").map((column) => [column]),
-    ...columnsDeclared(node, "unique").map((column) => [column]),
     ...tests.filter((test) => is(test, "unique_combination_of_columns", "dbt_utils")).map(combinationOf),
   ];
   const proven = [
@@ -41,18 +40,26 @@ function combinationOf({ test_metadata: { kwargs } }: DbtTest): readonly string[
   return (combinationArgument.safeParse(kwargs).data?.combination_of_columns ?? []).map(unquoted);
 }
 
-function columnsDeclared({ columns }: DbtNode, type: string): readonly string[] {
-  return Object.values(columns ?? {}).flatMap(({ name, constraints }) =>
+/** Without an enforced contract dbt does not even hand constraints to the warehouse. */
+function isEnforced({ contract, config }: DbtNode): boolean {
+  return contract?.enforced === true || config?.contract?.enforced === true;
+}
+
+function columnsDeclared(node: DbtNode, type: string): readonly string[] {
+  if (!isEnforced(node)) return [];
+  return Object.values(node.columns ?? {}).flatMap(({ name, constraints }) =>
     constraints?.some((one) => one.type === type) === true ? [name] : [],
   );
 }
 
-/** Primary keys of the contract. A warehouse that does not enforce them has only the author's word for it. */
+/** The contract's primary key. A warehouse that does not enforce it has only the author's word for it. */
 function declaredKeys(node: DbtNode): readonly (readonly string[])[] {
+  if (!isEnforced(node)) return [];
   const ofModel = (node.constraints ?? []).flatMap(({ type, columns }) =>
     type === "primary_key" && columns && columns.length > 0 ? [columns] : [],
   );
-  return [...ofModel, ...columnsDeclared(node, "primary_key").map((column) => [column])];
+  const ofColumns = columnsDeclared(node, "primary_key");
+  return ofColumns.length === 0 ? ofModel : [...ofModel, ofColumns];
 }
 
 /** A test may name its column in quotes, as SQL would. */
