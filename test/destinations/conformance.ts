@@ -64,7 +64,9 @@ function settings({ folder, adapter, fixture }: DestinationUnderTest): void {
   });
 
   test("publishes limits that can be kept", () => {
-    for (const { requests, perMs } of adapter.limits(adapter.connection.parse(fixture.connection))) {
+    for (const { requests, perMs } of adapter.limits(
+      adapter.connection.parse({ base_url: "http://127.0.0.1:1", ...fixture.connection }),
+    )) {
       expect(requests).toBeGreaterThan(0);
       expect(perMs).toBeGreaterThan(0);
     }
