@@ -113,6 +113,17 @@ export function isSecret(schema: z.core.$ZodType): boolean {
   return inner instanceof z.ZodType && isSecret(inner);
 }
 
+/** The texts of the settings that are marked as secret, so that they can be masked wherever they might be repeated. */
+export function secretTexts(schema: z.ZodObject, config: Readonly<Record<string, unknown>>): readonly string[] {
+  return Object.entries(schema.shape).flatMap(([name, setting]) => (isSecret(setting) ? textsIn(config[name]) : []));
+}
+
+/** A secret may be a map, such as headers: every text in it is one. */
+function textsIn(value: unknown): readonly string[] {
+  if (typeof value === "string") return value === "" ? [] : [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
+
 function hasReference(value: unknown): boolean {
   return typeof value === "string" && value.search(reference) !== -1;
 }

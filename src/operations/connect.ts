@@ -1,11 +1,10 @@
 /** Opens both ends of a sync: the warehouse of its source, and the connection to its destination with all around it. */
-import type { ZodObject } from "zod";
 import { pace } from "../connection/pace.ts";
 import { retry } from "../connection/retry.ts";
 import { traceFetch } from "../connection/trace.ts";
 import type { Connection, Context, DestinationAdapter } from "../destination.ts";
 import type { DestinationDocument } from "../documents/destination.ts";
-import { isSecret, resolveConnection } from "../documents/secrets.ts";
+import { resolveConnection, secretTexts } from "../documents/secrets.ts";
 import type { SourceDocument } from "../documents/source.ts";
 import { UsageError } from "../errors.ts";
 import { createFetch } from "../fetch.ts";
@@ -61,7 +60,7 @@ export async function openDestination(
   const outbound = createFetch({
     adapter,
     name: destination.name,
-    secrets: secretsOf(adapter.connection, config),
+    secrets: secretTexts(adapter.connection, config),
     allowed: service.allowedAddresses,
     clock: service.clock,
   });
@@ -86,12 +85,4 @@ export async function openDestination(
       await outbound.close();
     },
   };
-}
-
-/** The secret settings as text, so that they can be masked wherever they might be repeated. */
-function secretsOf(schema: ZodObject, config: Readonly<Record<string, unknown>>): readonly string[] {
-  return Object.entries(schema.shape).flatMap(([name, setting]) => {
-    const value = config[name];
-    return typeof value === "string" && value !== "" && isSecret(setting) ? [value] : [];
-  });
 }
