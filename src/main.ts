@@ -91,7 +91,17 @@ async function openService(config: Config, { folder, environment, registry }: Su
   const store = await openStore({ databaseUrl: config.databaseUrl, dataDir });
   const worker = `${hostname()}:${process.pid}`;
   const { allowedAddresses } = config;
-  return { store, registry, clock: store.clock, random: Math.random, environment, allowedAddresses, folder, worker };
+  return {
+    store,
+    registry,
+    clock: store.clock,
+    random: Math.random,
+    environment,
+    allowedAddresses,
+    folder,
+    dataDir,
+    worker,
+  };
 }
 
 /** Runs of different syncs that one process does at a time. */

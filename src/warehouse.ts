@@ -3,7 +3,8 @@
  *
  * A warehouse answers questions about models, and plans and commits the runs of a sync. The diff runs where the data
  * is: only planned changes leave the warehouse. State and plan live in the warehouse's planner schema, in tables with
- * one fixed set of names for each sync, so that grants can be least-privilege.
+ * one fixed set of names for each sync, so that grants can be least-privilege. Of a warehouse that may only be read,
+ * keys and fingerprints leave it, and state and plan live outside.
  */
 import type { ZodObject } from "zod";
 
@@ -184,7 +185,7 @@ export interface StateRow {
 }
 
 /**
- * Plan and state of one sync. All of it is SQL in the warehouse.
+ * Plan and state of one sync.
  *
  * The protocol: `plan` freezes the change set and registers the run as open, before the first request goes out.
  * `record` uploads outcomes, any number of times, idempotently by seq. `commit` moves them into state in one
@@ -243,6 +244,21 @@ export interface Warehouse {
   close(): Promise<void>;
 }
 
+/** Where plan and state live. */
+export type PlannerPlace =
+  /** In the warehouse, in a schema that is made if it is missing and the role may. */
+  | { readonly in: "warehouse"; readonly schema: string }
+  /** Outside it: the warehouse is only read. */
+  | {
+      readonly in: "local";
+      /** The folder that keeps plan and state. */
+      readonly folder: string;
+      /** The folder for what is needed while a run is planned or committed. */
+      readonly scratch: string;
+      /** How much memory planning may use, as DuckDB writes it; beyond it, it uses files: `256MB`. */
+      readonly memoryLimit: string;
+    };
+
 /** What a folder of `src/warehouses/` exports as `default`. */
 export interface WarehouseAdapter<Connection = unknown> {
   /** The `type` of a source in the documents. */
@@ -250,8 +266,8 @@ export interface WarehouseAdapter<Connection = unknown> {
   readonly title: string;
   /** What a person must give to connect. Secrets are marked with `.meta({ secret: true })`. */
   readonly connection: ZodObject;
-  /** `schema` is where plan and state live; made if it is missing and the role may. Connects on first use. */
-  connect(connection: Connection, options: { schema: string; workspace: string }): Warehouse;
+  /** Connects on first use. Paths in the connection are relative to `workspace`. */
+  connect(connection: Connection, options: { planner: PlannerPlace; workspace: string }): Warehouse;
   /**
    * The SQL by which the owner of the warehouse gives the role exactly what it needs: to read these models and, where
    * `schema` is given, to keep plan and state there. Absent: the warehouse has no roles.

@@ -1,6 +1,10 @@
 import { z } from "zod";
 import { name, text } from "./values.ts";
 
+const memoryLimit = z
+  .string()
+  .regex(/^\d+(\.\d+)? ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/i, "A number and a unit, such as 256MB.");
+
 /** Where plan and state of a source's syncs live. */
 const planner = z.discriminatedUnion("in", [
   z.strictObject({
@@ -10,7 +14,14 @@ const planner = z.discriminatedUnion("in", [
       .meta({ description: "The schema for plan and state. The role must be able to write there." }),
   }),
   z.strictObject({
-    in: z.literal("local").meta({ description: "On the service's own disk, for a read-only source." }),
+    in: z.literal("local").meta({ description: "In files outside the source, which is then only read." }),
+    path: text.optional().meta({
+      description:
+        "The folder for them, relative to the workspace. Several workers need one that they share. Default: in the data folder.",
+    }),
+    memory_limit: memoryLimit
+      .default("256MB")
+      .meta({ description: "How much memory planning may use; beyond it, it uses files in the data folder." }),
   }),
 ]);
 

@@ -1,4 +1,6 @@
 /** Opens both ends of a sync: the warehouse of its source, and the connection to its destination with all around it. */
+import { hash } from "node:crypto";
+import { join, resolve } from "node:path";
 import { pace } from "../connection/pace.ts";
 import { retry } from "../connection/retry.ts";
 import { traceFetch } from "../connection/trace.ts";
@@ -6,27 +8,27 @@ import type { Connection, Context, DestinationAdapter } from "../destination.ts"
 import type { DestinationDocument } from "../documents/destination.ts";
 import { resolveConnection, secretTexts } from "../documents/secrets.ts";
 import type { SourceDocument } from "../documents/source.ts";
-import { UsageError } from "../errors.ts";
 import { createFetch } from "../fetch.ts";
-import type { Warehouse } from "../warehouse.ts";
+import type { PlannerPlace, Warehouse } from "../warehouse.ts";
 import type { Service } from "./service.ts";
 import type { SyncSpec } from "../sync/ports.ts";
-import { hash } from "node:crypto";
 
 /** The warehouse of a source. It connects on first use; whoever opens it closes it. */
 export async function openWarehouse(source: SourceDocument, service: Service): Promise<Warehouse> {
   const adapter = await service.registry.loadWarehouse(source.type);
   const connection = resolveConnection(source, adapter.connection, service.environment);
-  if (source.planner.in === "local") {
-    throw new UsageError(
-      "planner_not_available",
-      `Source "${source.name}" wants its plan and state kept locally, which is not possible yet.`,
-      {
-        hint: "Set planner: { in: warehouse }, and let the role write to that schema.",
-      },
-    );
-  }
-  return adapter.connect(connection, { schema: source.planner.schema, workspace: service.folder });
+  return adapter.connect(connection, { planner: plannerPlace(source, service), workspace: service.folder });
+}
+
+/** A source that is only read keeps plan and state in the service's data folder, or where it says. */
+function plannerPlace({ name, planner }: SourceDocument, { folder, dataDir }: Service): PlannerPlace {
+  if (planner.in === "warehouse") return planner;
+  return {
+    in: "local",
+    folder: planner.path === undefined ? join(dataDir, "state", name) : resolve(folder, planner.path),
+    scratch: join(dataDir, "scratch"),
+    memoryLimit: planner.memory_limit,
+  };
 }
 
 /** A connection to a destination, and how many requests went through it. */

@@ -14,6 +14,8 @@ export interface Service {
   readonly allowedAddresses: readonly string[];
   /** Where relative paths of documents start. */
   readonly folder: string;
+  /** What this service keeps on disk. */
+  readonly dataDir: string;
   /** Names this process in leases. */
   readonly worker: string;
 }

@@ -4,7 +4,7 @@ import type { Dialect } from "./dialect.ts";
 import type { PlannerTables } from "./names.ts";
 
 export interface CommitTerms {
-  readonly tables: PlannerTables;
+  readonly tables: Pick<PlannerTables, "plan" | "state" | "failed" | "outcomes">;
   readonly run: RunRef;
   readonly now: Date;
   readonly backOff: BackOff;

@@ -81,8 +81,8 @@ export interface Database {
   session<T>(work: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T>;
   /** Works in one transaction, which is committed when the work resolves and rolled back when it throws. */
   transaction<T>(work: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T>;
-  /** Streams a result with bounded memory. */
-  stream(sql: string): AsyncIterable<readonly Row[]>;
+  /** Streams a result with bounded memory. Nothing is written. */
+  stream(sql: string, options?: SessionOptions): AsyncIterable<readonly Row[]>;
   /** A plan's rows in order of seq, each page as a JSON array. Whoever reads may take hours over a page. */
   pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<string>;
   /** Keeps the warehouse open until the returned function is called. */

@@ -7,12 +7,23 @@ import { modelSource } from "./model-sql.ts";
 /** In the order in which they are numbered; `plan` is the row 0, which tells of the plan as a whole. */
 export const planKinds = ["removed", "null_key", "duplicate_key", "duplicate_match", "changed", "added"] as const;
 
+/** The rows that are compared with state, and what a planned one of them holds. */
+export interface PlanSource {
+  /** A query for `row_key`, `fingerprint`, `match_key` where `matchesOtherThanKey`, and what the next two read. */
+  readonly rows: string;
+  /** After `as`, how often that query may run. */
+  readonly materialized: string;
+  /** The match values of a row, as a JSON array of texts and nulls. */
+  readonly matchCells: string;
+  /** The cells of a row, likewise. */
+  readonly cells: string;
+}
+
 /**
- * A query for all that differs, in the columns of a plan table. `columns` are those of the whole model: the key's
- * types are needed.
+ * A query for all that differs between a model and state, in the columns of a plan table. `columns` are those of the
+ * whole model: the key's types are needed.
  *
- * Only narrow texts go through the join; the cells of a row are made into text when it turns out to be planned. Keys
- * that occur twice are found by an aggregate over the keys alone, which is cheaper than a window over whole rows.
+ * Only narrow texts go through the join; the cells of a row are made into text when it turns out to be planned.
  */
 export function planStatement(
   tables: PlannerTables,
@@ -20,12 +31,54 @@ export function planStatement(
   columns: readonly Column[],
   dialect: Dialect,
 ): string {
-  const { model, removals, scope } = request;
+  const values = request.columns.map((column) => `${dialect.column(column.name)} as ${valueOf(request, column)}`);
+  const rows = [...comparedColumns(request, columns, dialect), ...values].join(",\n  ");
+  const source = {
+    rows: `select ${rows}\n${modelSource(request.model, dialect)}`,
+    materialized: dialect.materialized,
+    matchCells: matchCells(request, (column) => valueOf(request, column), dialect),
+    cells: cellsOf(request, (column) => valueOf(request, column), dialect),
+  };
+  return differences(source, tables, request, dialect);
+}
+
+/**
+ * A query for the rows of a model as texts only, for a planner elsewhere: `row_key`, `fingerprint`, `match_key`,
+ * `match_cells` and, if `withCells`, `cells`.
+ */
+export function sourceStatement(
+  request: PlanRequest,
+  columns: readonly Column[],
+  dialect: Dialect,
+  withCells: boolean,
+): string {
+  const named = ({ name }: Column): string => dialect.column(name);
+  const [rowKey = "", fingerprint = "", matchKey = "null as match_key"] = comparedColumns(request, columns, dialect);
+  const texts = [
+    rowKey,
+    fingerprint,
+    matchKey,
+    `${matchCells(request, named, dialect)} as match_cells`,
+    ...(withCells ? [`${cellsOf(request, named, dialect)} as cells`] : []),
+  ];
+  return `select ${texts.join(",\n  ")}\n${modelSource(request.model, dialect)}`;
+}
+
+/**
+ * What differs between a source and state. Keys that occur twice are found by an aggregate over the keys alone, which
+ * is cheaper than a window over whole rows.
+ */
+export function differences(
+  source: PlanSource,
+  tables: Pick<PlannerTables, "state" | "failed">,
+  request: PlanRequest,
+  dialect: Dialect,
+): string {
+  const { removals, scope } = request;
   const matchable = matchesOtherThanKey(request);
   const waits = scope === "full" ? "false" : `coalesce(f.next_at > ${request.now.getTime()}, false)`;
-  return `with source as${dialect.materialized} (
-select ${sourceColumns(request, columns, matchable, dialect)}
-${modelSource(model, dialect)}
+  return `with source as${source.materialized} (
+${source.rows}
 ),
 shared_key as (select row_key from source where row_key is not null group by row_key having count(*) > 1)${
     matchable
@@ -56,13 +109,10 @@ from named c left join ${tables.failed} f
   on f.row_key = c.name and f.kind = c.kind and f.fingerprint is not distinct from c.fingerprint
 )
 select row_number() over (order by waiting, ${rank}, ${dialect.bytewise("name")}, fingerprint) as seq,
-  waiting, kind, name as row_key, fingerprint, ${matchCells(request, dialect)} as match_cells,
+  waiting, kind, name as row_key, fingerprint, case when kind <> 'removed' then ${source.matchCells} end as match_cells,
   case when known_key is null then 0 else 1 end as known, known_hash, known_id, known_match, reclaimed,
   cast(null as bigint) as model_rows, cast(null as bigint) as state_rows,
-  case when kind <> 'removed' then ${jsonArray(
-    request.columns.map((column, index) => dialect.cell(column, `v${index}`)),
-    dialect,
-  )} end as cells
+  case when kind <> 'removed' then ${source.cells} end as cells
 from aged
 union all
 select 0, 0, 'plan', ${dialect.literal(request.run.id)}, null, null, 0, null, null, null, 0,
@@ -71,21 +121,25 @@ select 0, 0, 'plan', ${dialect.literal(request.run.id)}, null, null, 0, null, nu
 
 const rank = `case kind ${planKinds.map((kind, index) => `when '${kind}' then ${index + 1}`).join(" ")} end`;
 
-/** The values as they are in the model, and what is compared: key, fingerprint, match values. */
-function sourceColumns(request: PlanRequest, columns: readonly Column[], matchable: boolean, dialect: Dialect): string {
+/** What is compared: key, fingerprint, and match values where they are not the key. */
+function comparedColumns(request: PlanRequest, columns: readonly Column[], dialect: Dialect): readonly string[] {
   const texts = request.columns.map((column) => dialect.stableCell(column, dialect.column(column.name)));
-  const expressions = [
+  const compared = [
     `${dialect.bytewise(rowKey(request.model.key, columns, dialect))} as row_key`,
     `${dialect.fingerprint([dialect.literal(request.salt), ...texts])} as fingerprint`,
-    ...request.columns.map((column, index) => `${dialect.column(column.name)} as v${index}`),
   ];
-  if (matchable) {
-    const cells = matchColumns(request).map(({ column }) => [column, dialect.column(column.name)] as const);
-    const complete = cells.map(([, name]) => `${name} is not null`).join(" and ");
-    const key = `case when ${complete} then ${jsonCells(cells, request, dialect)} end`;
-    expressions.push(`${dialect.bytewise(key)} as match_key`);
-  }
-  return expressions.join(",\n  ");
+  if (!matchesOtherThanKey(request)) return compared;
+  const named = ({ name }: Column): string => dialect.column(name);
+  const complete = matchColumns(request)
+    .map((column) => `${named(column)} is not null`)
+    .join(" and ");
+  const key = `case when ${complete} then ${matchCells(request, named, dialect)} end`;
+  return [...compared, `${dialect.bytewise(key)} as match_key`];
+}
+
+/** What a value of the model is called in the source. */
+function valueOf({ columns }: PlanRequest, column: Column): string {
+  return `v${columns.indexOf(column)}`;
 }
 
 /** The key as one text: of several columns, a JSON array of their texts. Null as soon as one of them is. */
@@ -98,25 +152,21 @@ function rowKey(key: readonly string[], columns: readonly Column[], dialect: Dia
   return texts.length === 1 ? only : `'[' || ${texts.map((text) => dialect.json(text)).join(" || ',' || ")} || ']'`;
 }
 
-/** The match values of a planned row, as a JSON array of texts and nulls; null for removed rows. */
-function matchCells(request: PlanRequest, dialect: Dialect): string {
-  const cells = matchColumns(request).map(({ column, index }) => [column, `v${index}`] as const);
-  return `case when kind <> 'removed' then ${jsonCells(cells, request, dialect)} end`;
-}
+type ValueOf = (column: Column) => string;
 
-function jsonCells(
-  cells: readonly (readonly [Column, string])[],
-  { matchIgnoresCase = false }: PlanRequest,
-  dialect: Dialect,
-): string {
-  const text = (column: Column, value: string): string => {
-    const cell = dialect.cell(column, value);
-    return matchIgnoresCase ? `lower(trim(${cell}))` : cell;
-  };
+function cellsOf({ columns }: PlanRequest, value: ValueOf, dialect: Dialect): string {
   return jsonArray(
-    cells.map(([column, value]) => text(column, value)),
+    columns.map((column) => dialect.cell(column, value(column))),
     dialect,
   );
+}
+
+function matchCells(request: PlanRequest, value: ValueOf, dialect: Dialect): string {
+  const text = (column: Column): string => {
+    const cell = dialect.cell(column, value(column));
+    return request.matchIgnoresCase === true ? `lower(trim(${cell}))` : cell;
+  };
+  return jsonArray(matchColumns(request).map(text), dialect);
 }
 
 /** Texts and nulls as one text: a JSON array. */
@@ -125,16 +175,12 @@ function jsonArray(texts: readonly string[], dialect: Dialect): string {
   return `'[' || ${texts.map((text) => `coalesce(${dialect.json(text)}, 'null')`).join(" || ',' || ")} || ']'`;
 }
 
-function matchColumns({ columns, match }: PlanRequest): readonly { column: Column; index: number }[] {
-  return match.flatMap((name) => {
-    const index = columns.findIndex((column) => column.name === name);
-    const column = columns[index];
-    return column === undefined ? [] : [{ column, index }];
-  });
+function matchColumns({ columns, match }: PlanRequest): readonly Column[] {
+  return match.flatMap((name) => columns.find((column) => column.name === name) ?? []);
 }
 
 /** When the match columns include the key, rows with different keys have different match values, but for their case. */
-function matchesOtherThanKey({ match, matchIgnoresCase = false, model }: PlanRequest): boolean {
+export function matchesOtherThanKey({ match, matchIgnoresCase = false, model }: PlanRequest): boolean {
   return match.length > 0 && (matchIgnoresCase || !model.key.every((name) => match.includes(name)));
 }
 

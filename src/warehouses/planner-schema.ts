@@ -44,7 +44,8 @@ async function findMissing(
   return creations.filter((_, index) => isMissing(definitions[index]?.table ?? ""));
 }
 
-function tableColumns(dialect: Dialect): Record<keyof PlannerTables, string> {
+/** The columns of each of the planner's tables. */
+export function tableColumns(dialect: Dialect): Record<keyof PlannerTables, string> {
   const { text, fingerprintType: fingerprint } = dialect;
   const plan = `seq bigint not null, waiting bigint not null, kind ${text} not null, row_key ${text} not null, fingerprint ${fingerprint}, match_cells ${text}, known bigint not null, known_hash ${text}, known_id ${text}, known_match ${text}, reclaimed bigint not null, model_rows bigint, state_rows bigint, cells ${text}`;
   return {

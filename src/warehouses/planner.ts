@@ -1,11 +1,9 @@
 /** The protocol of plan and commit for every warehouse that speaks SQL. See `Planner` for its promises. */
-import { WarehouseError } from "../errors.ts";
 import type {
   BackOff,
   Column,
   ModelQuery,
   OutcomePages,
-  OutcomeRow,
   PlanCounts,
   PlannedChange,
   Planner,
@@ -15,11 +13,21 @@ import type {
   StateRow,
 } from "../warehouse.ts";
 import { commitStatements } from "./commit-sql.ts";
-import type { AppendColumn, Database, QueryTag, Row, Session } from "./dialect.ts";
+import type { Database, QueryTag, Session } from "./dialect.ts";
 import { type PlannerTables, plannerTables } from "./names.ts";
-import { changeText, countPlan, parseCells, parseChanges } from "./plan-rows.ts";
+import { changeText, countPlan, parseChanges } from "./plan-rows.ts";
 import { planStatement } from "./plan-sql.ts";
 import { makePlannerTables } from "./planner-schema.ts";
+import {
+  fenceOf,
+  keepRunsMs,
+  outcomeColumns,
+  outcomeRows,
+  parseState,
+  planGone,
+  planOpen,
+  stateQuery,
+} from "./runs.ts";
 
 export interface SqlPlannerOptions {
   readonly database: Database;
@@ -154,10 +162,8 @@ export class SqlPlanner implements Planner {
   async *state(): AsyncIterable<readonly StateRow[]> {
     await this.#prepare();
     const release = this.#database.hold();
-    const query = `select row_key, case when fingerprint is null then 1 else 0 end, record_hash, destination_id, match_cells, run_id
-      from ${this.#tables.state} order by row_key`;
     try {
-      for await (const rows of this.#database.stream(query)) {
+      for await (const rows of this.#database.stream(stateQuery(this.#tables.state))) {
         yield rows.map(parseState);
       }
     } finally {
@@ -200,9 +206,7 @@ export class SqlPlanner implements Planner {
       and (run_id <> ${this.#database.dialect.literal(run.id)} or fence > ${fenceOf(run)})`;
     const [other] = await session.query(others);
     if (other === undefined) return;
-    throw new WarehouseError("plan_open", `Run ${other[0]} of this sync has a plan that is not committed.`, {
-      hint: "It is to be taken over and committed, or discarded, before a new plan is made.",
-    });
+    throw planOpen(other[0] ?? "");
   }
 
   /** Registers the run as open: from now on recovery finds it. Looks again whether another run came first. */
@@ -219,7 +223,7 @@ export class SqlPlanner implements Planner {
 
   async #requirePlan(session: Session, table: string, run: RunRef): Promise<void> {
     const [plan] = await session.query(`select row_key from ${table} where seq = 0`);
-    if (plan?.[0] !== run.id) throw planGone(run);
+    if (plan?.[0] !== run.id) throw planGone(run.id);
   }
 
   async #lastSeq(table: string, run: RunRef): Promise<number> {
@@ -236,53 +240,7 @@ export class SqlPlanner implements Planner {
   }
 }
 
-/** A closed run is remembered so long that a late, repeated commit of it is recognized. */
-const keepRunsMs = 30 * 86_400_000;
-
-function planGone(run: RunRef): WarehouseError {
-  return new WarehouseError("plan_gone", `The plan of run ${run.id} is no longer there.`, { hint: "Start a new run." });
-}
-
-/** A fence is a whole number, or the SQL that it stands in would not be ours. */
-function fenceOf({ fence }: RunRef): string {
-  if (!Number.isSafeInteger(fence)) throw new WarehouseError("fence_invalid", `${fence} is not a fence.`);
-  return String(fence);
-}
-
 async function scalar(session: Session, sql: string): Promise<number> {
   const [row] = await session.query(sql);
   return Number(row?.[0] ?? 0);
-}
-
-const outcomeColumns: readonly AppendColumn[] = [
-  { name: "run_id", type: "text" },
-  { name: "fence", type: "bigint" },
-  { name: "part", type: "bigint" },
-  { name: "seq", type: "bigint" },
-  { name: "kind", type: "text" },
-  { name: "record_hash", type: "text" },
-  { name: "destination_id", type: "text" },
-  { name: "code", type: "text" },
-  { name: "message", type: "text" },
-];
-
-function outcomeRow(run: RunRef, part: number, outcome: OutcomeRow): Row {
-  const { seq, kind, recordHash, destinationId, code, message } = outcome;
-  const texts = [recordHash, destinationId, code, message].map((text) => text ?? null);
-  return [run.id, String(run.fence), String(part), String(seq), kind, ...texts];
-}
-
-async function* outcomeRows(run: RunRef, part: number, pages: OutcomePages): AsyncIterable<readonly Row[]> {
-  for await (const page of pages) yield page.map((outcome) => outcomeRow(run, part, outcome));
-}
-
-function parseState([rowKey, inDoubt, recordHash, destinationId, match, runId]: Row): StateRow {
-  return {
-    rowKey: rowKey ?? "",
-    inDoubt: inDoubt === "1",
-    recordHash: recordHash ?? null,
-    destinationId: destinationId ?? null,
-    match: parseCells(match),
-    runId: runId ?? "",
-  };
 }

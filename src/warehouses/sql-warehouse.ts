@@ -1,17 +1,19 @@
 /** A warehouse that speaks SQL, made of its database. */
 import { WarehouseError } from "../errors.ts";
-import type { Cell, Column, ModelQuery, Planner, Warehouse } from "../warehouse.ts";
+import type { Cell, Column, ModelQuery, Planner, PlannerPlace, Warehouse } from "../warehouse.ts";
 import type { Database } from "./dialect.ts";
+import { FolderStore } from "./local/folder-store.ts";
+import { LocalPlanner } from "./local/planner.ts";
 import { parseName, plannerTables, quote } from "./names.ts";
 import { wireCell } from "./plan-rows.ts";
-import { SqlPlanner } from "./planner.ts";
+import { SqlPlanner, type SqlPlannerOptions } from "./planner.ts";
 import { makePlannerTables } from "./planner-schema.ts";
 import { modelSource, modelStatement } from "./model-sql.ts";
 
-/** Answers questions about models, and makes planners whose tables live in `schema`. */
-export function sqlWarehouse(database: Database, options: { readonly schema: string }): Warehouse {
+/** Answers questions about models, and makes planners that keep plan and state in `place`. */
+export function sqlWarehouse(database: Database, place: PlannerPlace): Warehouse {
   const { dialect } = database;
-  const schema = parseName(options.schema, (name) => dialect.fold(name));
+  const planners = place.in === "warehouse" ? inWarehouse(database, place.schema) : elsewhere(database, place);
 
   async function columns(model: ModelQuery, signal?: AbortSignal): Promise<readonly Column[]> {
     return await database.session(
@@ -41,17 +43,42 @@ export function sqlWarehouse(database: Database, options: { readonly schema: str
 
   async function check(signal?: AbortSignal): Promise<void> {
     await database.session((session) => session.query("select 1"), { signal, readOnly: true });
-    const { runs } = plannerTables(schema, "");
-    await makePlannerTables(database, schema, { runs });
-    await requireWritable(database, schema, signal);
+    await planners.check(signal);
   }
 
   return {
     check,
     columns,
     sample,
-    planner: (sync: string): Planner => new SqlPlanner({ database, schema, sync, describe: columns }),
+    planner: (sync: string): Planner => planners.of(sync, columns),
     close: () => database.close(),
+  };
+}
+
+/** Where plans and state are kept. */
+interface Planners {
+  check(signal: AbortSignal | undefined): Promise<void>;
+  of(sync: string, describe: SqlPlannerOptions["describe"]): Planner;
+}
+
+function inWarehouse(database: Database, schemaName: string): Planners {
+  const schema = parseName(schemaName, (name) => database.dialect.fold(name));
+  return {
+    async check(signal) {
+      const { runs } = plannerTables(schema, "");
+      await makePlannerTables(database, schema, { runs });
+      await requireWritable(database, schema, signal);
+    },
+    of: (sync, describe) => new SqlPlanner({ database, schema, sync, describe }),
+  };
+}
+
+function elsewhere(source: Database, place: PlannerPlace & { in: "local" }): Planners {
+  const store = new FolderStore(place.folder);
+  const scratch = { folder: place.scratch, memoryLimit: place.memoryLimit };
+  return {
+    check: () => store.check(),
+    of: (sync, describe) => new LocalPlanner({ source, store, scratch, sync, describe }),
   };
 }
 

@@ -59,7 +59,7 @@ export function resolved(sync: string): ResolvedSync {
       name: "warehouse",
       type: "duckdb",
       connection: { path: "a.duckdb" },
-      planner: { in: "local" },
+      planner: { in: "local", memory_limit: "256MB" },
     },
     destination: { kind: "destination", name: "crm", type: "memory", connection: {}, pace: { share: 0.8 } },
   };

@@ -6,7 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { expect, test } from "vitest";
 import duckdb from "../../src/warehouses/duckdb/index.ts";
-import { conformance } from "./conformance.ts";
+import type { PlannerPlace } from "../../src/warehouse.ts";
+import { conformance, type WarehouseUnderTest } from "./conformance.ts";
+import { localPlace } from "./place.ts";
 
 async function run(path: string, statement: string): Promise<void> {
   const instance = await DuckDBInstance.fromCache(path, { memory_limit: "192MB", temp_directory: `${path}.tmp` });
@@ -16,21 +18,25 @@ async function run(path: string, statement: string): Promise<void> {
   instance.closeSync();
 }
 
-const connect = (path: string, lockWaitSeconds = 5): ReturnType<typeof duckdb.connect> =>
-  duckdb.connect(duckdb.connection.parse({ path, lock_wait_seconds: lockWaitSeconds }), {
-    schema: "sluice",
-    workspace: "/",
-  });
+const inSchema: PlannerPlace = { in: "warehouse", schema: "sluice" };
 
-conformance({
-  name: "duckdb",
+const connect = (path: string, planner: PlannerPlace = inSchema): ReturnType<typeof duckdb.connect> =>
+  duckdb.connect(duckdb.connection.parse({ path, lock_wait_seconds: 5 }), { planner, workspace: "/" });
+
+const underTest = (place: PlannerPlace["in"]): WarehouseUnderTest => ({
+  name: `duckdb, planned in ${place}`,
   async open() {
     const folder = mkdtempSync(join(tmpdir(), "sluice-duckdb-"));
     const path = join(folder, "test.db");
-    const warehouse = connect(path);
+    await run(path, "select 1");
+    const warehouse = connect(path, place === "local" ? localPlace(folder) : inSchema);
     return {
       warehouse,
-      sql: (statement) => run(path, statement),
+      async sql(statement) {
+        // Who reads the file only must have closed it: one process cannot have it open in both ways.
+        await warehouse.close();
+        await run(path, statement);
+      },
       async close() {
         await warehouse.close();
         rmSync(folder, { recursive: true });
@@ -78,6 +84,8 @@ conformance({
     ["cast('2026-11-23 09:30:00' as timestamp_s)", "cast('2026-11-23 09:30:00' as timestamp_ns)"],
   ],
 });
+conformance(underTest("warehouse"));
+conformance(underTest("local"));
 
 test("the file is free for other processes between runs, and a locked file says who holds it", async () => {
   const folder = mkdtempSync(join(tmpdir(), "sluice-duckdb-"));
@@ -95,7 +103,7 @@ test("the file is free for other processes between runs, and a locked file says 
 
   const blocking = await DuckDBInstance.create(path);
   const script = `import duckdb from "./src/warehouses/duckdb/index.ts";
-    const warehouse = duckdb.connect({ path: process.argv[1], memory_limit: "192MB", lock_wait_seconds: 0.2 }, { schema: "sluice", workspace: "/" });
+    const warehouse = duckdb.connect({ path: process.argv[1], memory_limit: "192MB", lock_wait_seconds: 0.2 }, { planner: { in: "warehouse", schema: "sluice" }, workspace: "/" });
     await warehouse.check().catch((error) => console.log(error.code, error.message.includes("PID")));`;
   const refused = spawnSync(process.execPath, ["--input-type=module", "-e", script, path], { encoding: "utf8" });
   expect(refused.stdout.trim()).toBe("database_locked true");

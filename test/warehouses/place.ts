@@ -1,5 +1,6 @@
 /** What the warehouse tests share: a warehouse with a database of its own, and how its pages are read. */
-import type { Warehouse } from "../../src/warehouse.ts";
+import { join } from "node:path";
+import type { PlannerPlace, Warehouse } from "../../src/warehouse.ts";
 
 /** One warehouse with a database of its own. */
 export interface Place {
@@ -19,4 +20,9 @@ export async function eachPage<T>(pages: AsyncIterable<readonly T[]>): Promise<r
   const found: (readonly T[])[] = [];
   for await (const page of pages) found.push(page);
   return found;
+}
+
+/** Plan and state in a folder, outside the source. */
+export function localPlace(folder: string): PlannerPlace & { in: "local" } {
+  return { in: "local", folder: join(folder, "state"), scratch: join(folder, "scratch"), memoryLimit: "128MB" };
 }

@@ -1,8 +1,13 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import postgres from "../../src/warehouses/postgres/index.ts";
 import { startPostgres, type TestPostgres } from "../postgres.ts";
-import { conformance } from "./conformance.ts";
+import type { PlannerPlace } from "../../src/warehouse.ts";
+import { conformance, type WarehouseUnderTest } from "./conformance.ts";
+import { localPlace, type Place } from "./place.ts";
 
 let server: TestPostgres;
 beforeAll(async () => {
@@ -20,11 +25,31 @@ async function run(url: string, ...statements: readonly string[]): Promise<void>
   }
 }
 
-const connect = (url: string, settings: Readonly<Record<string, unknown>> = {}): ReturnType<typeof postgres.connect> =>
-  postgres.connect(postgres.connection.parse({ url, ...settings }), { schema: "sluice", workspace: "/" });
+const connect = (
+  url: string,
+  settings: Readonly<Record<string, unknown>> = {},
+  planner: PlannerPlace = { in: "warehouse", schema: "sluice" },
+): ReturnType<typeof postgres.connect> =>
+  postgres.connect(postgres.connection.parse({ url, ...settings }), { planner, workspace: "/" });
 
-conformance({
-  name: "postgres",
+/** A warehouse whose role may read everything and write nothing, planned in a folder. */
+async function readOnly(url: string): Promise<Pick<Place, "warehouse" | "close">> {
+  const reader = new URL(url);
+  reader.username = `only_reads_${reader.pathname.slice(1)}`;
+  await run(url, `create role "${reader.username}" login in role pg_read_all_data`);
+  const folder = mkdtempSync(join(tmpdir(), "sluice-postgres-"));
+  const warehouse = connect(reader.href, {}, localPlace(folder));
+  return {
+    warehouse,
+    async close() {
+      await warehouse.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+const underTest = (place: PlannerPlace["in"]): WarehouseUnderTest => ({
+  name: `postgres, planned in ${place}`,
   async open() {
     const url = await server.database();
     // What the server or the role have set must not show in any text.
@@ -38,8 +63,10 @@ conformance({
     };
     await run(url, "create type mood as enum ('sad', 'ok')", "create domain short as varchar(10)");
     await run(url, ...Object.entries(settings).map(([key, value]) => `alter database "${name}" set ${key} = ${value}`));
+    const sql = (statement: string): Promise<void> => run(url, statement);
+    if (place === "local") return { ...(await readOnly(url)), sql };
     const warehouse = connect(url);
-    return { warehouse, sql: (statement) => run(url, statement), close: () => warehouse.close() };
+    return { warehouse, sql, close: () => warehouse.close() };
   },
   types: [
     ["cast('text' as text)", "text", "text"],
@@ -84,6 +111,8 @@ conformance({
     ["cast(0.1 as real)", "cast(cast(0.1 as real) as double precision)"],
   ],
 });
+conformance(underTest("warehouse"));
+conformance(underTest("local"));
 
 describe("postgres", () => {
   test("a role that may not write is told what to grant", async () => {

@@ -18,7 +18,7 @@ const opened: { close(): Promise<void> }[] = [];
 function connect(url: string, more: object = { password: "right" }): Warehouse {
   const given = { account: "acme-eu1", username: "sluice", database: "SANDBOX", schema: "PUBLIC", base_url: url };
   const warehouse = snowflake.connect(snowflake.connection.parse({ ...given, ...more }), {
-    schema: "PLANNER",
+    planner: { in: "warehouse", schema: "PLANNER" },
     workspace: "/",
   });
   opened.push(warehouse);

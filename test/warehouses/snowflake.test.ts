@@ -1,8 +1,13 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { PlannerPlace } from "../../src/warehouse.ts";
 import { columnName, snowflakeDialect } from "../../src/warehouses/snowflake/dialect.ts";
 import snowflake from "../../src/warehouses/snowflake/index.ts";
-import serveSnowflake, { type ServedSnowflake } from "../../src/warehouses/snowflake/sandbox/index.ts";
-import { conformance } from "./conformance.ts";
+import serveSnowflake from "../../src/warehouses/snowflake/sandbox/index.ts";
+import { conformance, type WarehouseUnderTest } from "./conformance.ts";
+import { localPlace } from "./place.ts";
 import { complaints } from "./snowflake-sql.ts";
 
 const given = {
@@ -13,33 +18,29 @@ const given = {
   warehouse: "SLUICE_WH",
 };
 
-function connect(url: string, more: object = {}): ReturnType<typeof snowflake.connect> {
-  const connection = snowflake.connection.parse({
-    ...given,
-    database: "SANDBOX",
-    schema: "PUBLIC",
-    base_url: url,
-    ...more,
-  });
-  return snowflake.connect(connection, { schema: "SANDBOX.PLANNER", workspace: "/" });
+function connect(url: string, planner: PlannerPlace): ReturnType<typeof snowflake.connect> {
+  const connection = snowflake.connection.parse({ ...given, database: "SANDBOX", schema: "PUBLIC", base_url: url });
+  return snowflake.connect(connection, { planner, workspace: "/" });
 }
 
-let conforming: ServedSnowflake;
-const emitted: string[] = [];
+const emitted: Record<PlannerPlace["in"], string[]> = { warehouse: [], local: [] };
 
-conformance({
-  name: "snowflake",
+const underTest = (place: PlannerPlace["in"]): WarehouseUnderTest => ({
+  name: `snowflake, planned in ${place}`,
   async open() {
-    conforming = await serveSnowflake({});
-    const warehouse = connect(conforming.url);
+    const sandbox = await serveSnowflake({});
+    const folder = mkdtempSync(join(tmpdir(), "sluice-snowflake-"));
+    const inSchema = { in: "warehouse", schema: "SANDBOX.PLANNER" } as const;
+    const warehouse = connect(sandbox.url, place === "local" ? localPlace(folder) : inSchema);
     return {
       warehouse,
-      sql: (statement) => conforming.run(statement),
+      sql: (statement) => sandbox.run(statement),
       async close() {
-        const asked = (await (await fetch(`${conforming.url}/_sandbox/requests`)).json()) as { sql: string }[];
-        emitted.push(...asked.map(({ sql }) => sql));
+        const asked = (await (await fetch(`${sandbox.url}/_sandbox/requests`)).json()) as { sql: string }[];
+        emitted[place].push(...asked.map(({ sql }) => sql));
         await warehouse.close();
-        await conforming.close();
+        await sandbox.close();
+        rmSync(folder, { recursive: true });
       },
     };
   },
@@ -76,10 +77,21 @@ conformance({
   ],
 });
 
-test("every statement that was sent is Snowflake SQL, by two parsers", () => {
-  const ours = emitted.filter((sql) => /PLANNER|planner|@~|alter session/i.test(sql));
-  expect(ours.length).toBeGreaterThan(500);
-  expect([...new Set(ours)].flatMap((sql) => complaints(sql).map((complaint) => [complaint, sql])).slice(0, 3)).toEqual(
-    [],
-  );
+conformance(underTest("warehouse"));
+conformance(underTest("local"));
+
+test.each(["warehouse", "local"] as const)(
+  "every statement of a planner in %s is Snowflake SQL, by two parsers",
+  (place) => {
+    const ours = emitted[place].filter((sql) => /PLANNER|planner|@~|alter session|as row_key/i.test(sql));
+    expect(ours.length).toBeGreaterThan(200);
+    expect(
+      [...new Set(ours)].flatMap((sql) => complaints(sql).map((complaint) => [complaint, sql])).slice(0, 3),
+    ).toEqual([]);
+  },
+);
+
+test("a planner outside the account only reads it", () => {
+  const asked = emitted.local.filter((sql) => !/^\s*(select|with|alter session set)\b/i.test(sql));
+  expect(asked).toEqual([]);
 });

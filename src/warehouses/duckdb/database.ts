@@ -18,6 +18,10 @@ export interface DuckdbOptions {
   readonly threads: number | undefined;
   /** How long to wait for another process to close the file. */
   readonly lockWaitMs: number;
+  /** Nothing is written to the file, and other processes may read it meanwhile. Default: it may be written. */
+  readonly readOnly?: boolean;
+  /** Where it puts what does not fit in memory. Default: beside the file. */
+  readonly spillFolder?: string;
 }
 
 const idleMs = 250;
@@ -34,23 +38,12 @@ export class DuckdbDatabase implements Database {
   }
 
   async session<T>(work: (session: Session) => Promise<T>, { signal }: SessionOptions = {}): Promise<T> {
-    signal?.throwIfAborted();
-    const release = this.hold();
+    using connected = await this.#connected(signal);
     try {
-      const connection = await this.#connect();
-      const interrupt = (): void => connection.interrupt();
-      signal?.addEventListener("abort", interrupt);
-      try {
-        return await work(new DuckdbSession(connection));
-      } catch (error) {
-        signal?.throwIfAborted();
-        throw error;
-      } finally {
-        signal?.removeEventListener("abort", interrupt);
-        connection.closeSync();
-      }
-    } finally {
-      release();
+      return await work(new DuckdbSession(connected.connection));
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
     }
   }
 
@@ -69,20 +62,14 @@ export class DuckdbDatabase implements Database {
     }, options);
   }
 
-  async *stream(sql: string): AsyncIterable<readonly Row[]> {
-    const release = this.hold();
+  async *stream(sql: string, { signal }: SessionOptions = {}): AsyncIterable<readonly Row[]> {
+    using connected = await this.#connected(signal);
     try {
-      const connection = await this.#connect();
-      try {
-        const result = await connection.stream(sql);
-        for await (const rows of result.yieldRows()) yield rows.map(asTexts);
-      } catch (error) {
-        throw warehouseError(error);
-      } finally {
-        connection.closeSync();
-      }
-    } finally {
-      release();
+      const result = await connected.connection.stream(sql);
+      for await (const rows of result.yieldRows()) yield rows.map(asTexts);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw warehouseError(error);
     }
   }
 
@@ -118,6 +105,26 @@ export class DuckdbDatabase implements Database {
     (await instance?.catch(() => undefined))?.closeSync();
   }
 
+  /** A connection that keeps the database open, and is interrupted when the signal is aborted. */
+  async #connected(signal: AbortSignal | undefined): Promise<Disposable & { connection: DuckDBConnection }> {
+    signal?.throwIfAborted();
+    const release = this.hold();
+    try {
+      const connection = await this.#connect();
+      const interrupt = (): void => connection.interrupt();
+      signal?.addEventListener("abort", interrupt);
+      const close = (): void => {
+        signal?.removeEventListener("abort", interrupt);
+        connection.closeSync();
+        release();
+      };
+      return { connection, [Symbol.dispose]: close };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
   async #connect(): Promise<DuckDBConnection> {
     this.#instance ??= this.#open();
     const opening = this.#instance;
@@ -132,11 +139,13 @@ export class DuckdbDatabase implements Database {
   }
 
   async #open(): Promise<DuckDBInstance> {
-    const { path, memoryLimit, threads, lockWaitMs } = this.#options;
+    const { path, memoryLimit, threads, lockWaitMs, readOnly = false } = this.#options;
+    const { spillFolder = this.#isInMemory() ? undefined : `${path}.tmp` } = this.#options;
     const settings: Record<string, string> = { memory_limit: memoryLimit };
     if (threads !== undefined) settings["threads"] = String(threads);
+    if (spillFolder !== undefined) settings["temp_directory"] = spillFolder;
     if (this.#isInMemory()) return await DuckDBInstance.create(path, settings);
-    settings["temp_directory"] = `${path}.tmp`;
+    if (readOnly) settings["access_mode"] = "READ_ONLY";
     for (const deadline = Date.now() + lockWaitMs; ; await sleep(100)) {
       try {
         return await DuckDBInstance.fromCache(path, settings);

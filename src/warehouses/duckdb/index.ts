@@ -24,15 +24,16 @@ const duckdb = {
   type: "duckdb",
   title: "DuckDB",
   connection,
-  connect({ path, memory_limit, threads, lock_wait_seconds }, { schema, workspace }) {
+  connect({ path, memory_limit, threads, lock_wait_seconds }, { planner, workspace }) {
     const file = path === ":memory:" ? path : resolve(workspace, path);
     const database = new DuckdbDatabase({
       path: file,
       memoryLimit: memory_limit,
       threads,
       lockWaitMs: lock_wait_seconds * 1000,
+      readOnly: planner.in === "local",
     });
-    return sqlWarehouse(database, { schema });
+    return sqlWarehouse(database, planner);
   },
 } satisfies WarehouseAdapter<z.infer<typeof connection>>;
 

@@ -48,8 +48,11 @@ export class PostgresDatabase implements Database {
     return await this.#transact(work, "begin", options);
   }
 
-  async *stream(sql: string): AsyncIterable<readonly Row[]> {
+  async *stream(sql: string, { signal }: SessionOptions = {}): AsyncIterable<readonly Row[]> {
+    signal?.throwIfAborted();
     const client = await this.#connect();
+    const cancel = (): void => void this.#cancel(client);
+    signal?.addEventListener("abort", cancel);
     let failure: Error | undefined;
     try {
       const session = new PostgresSession(client);
@@ -62,8 +65,10 @@ export class PostgresDatabase implements Database {
       }
     } catch (error) {
       failure = warehouseError(error);
+      signal?.throwIfAborted();
       throw failure;
     } finally {
+      signal?.removeEventListener("abort", cancel);
       await endTransaction(client, failure);
     }
   }

@@ -36,10 +36,10 @@ const postgres = {
   type: "postgres",
   title: "Postgres",
   connection,
-  connect({ url, host, port, database, user, password, statement_timeout_seconds }, { schema }) {
+  connect({ url, host, port, database, user, password, statement_timeout_seconds }, { planner }) {
     const server = url === undefined ? { host, port, database, user, password } : { connectionString: url };
     const statementTimeoutMs = statement_timeout_seconds * 1000;
-    return sqlWarehouse(new PostgresDatabase({ server, statementTimeoutMs }), { schema });
+    return sqlWarehouse(new PostgresDatabase({ server, statementTimeoutMs }), planner);
   },
 } satisfies WarehouseAdapter<z.infer<typeof connection>>;
 

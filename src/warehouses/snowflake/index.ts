@@ -75,7 +75,7 @@ const snowflake = {
   type: "snowflake",
   title: "Snowflake",
   connection,
-  connect(given, { schema }) {
+  connect(given, { planner }) {
     const database = new SnowflakeDatabase({
       login: loginOptions(given),
       statementTimeoutSeconds: given.statement_timeout_seconds,
@@ -83,7 +83,7 @@ const snowflake = {
       unloadRows: given.unload_rows,
     });
     return {
-      ...sqlWarehouse(database, { schema }),
+      ...sqlWarehouse(database, planner),
       inputsToken: (model, signal) => lastChange(database, model, signal),
     };
   },
