@@ -251,13 +251,26 @@ export type PlannerPlace =
   /** Outside it: the warehouse is only read. */
   | {
       readonly in: "local";
-      /** The folder that keeps plan and state. */
-      readonly folder: string;
+      /** What keeps plan and state: a folder, or a bucket. */
+      readonly store: { readonly folder: string } | BucketPlace;
       /** The folder for what is needed while a run is planned or committed. */
       readonly scratch: string;
       /** How much memory planning may use, as DuckDB writes it; beyond it, it uses files: `256MB`. */
       readonly memoryLimit: string;
     };
+
+/** A place in S3 or storage that speaks its protocol. */
+export interface BucketPlace {
+  readonly bucket: string;
+  /** Before every key, without a slash at its end. Default: none. */
+  readonly prefix?: string | undefined;
+  readonly region?: string | undefined;
+  /** The address of other storage than Amazon's. */
+  readonly endpoint?: string | undefined;
+  /** Default: what the environment of the process gives, as for every AWS tool. */
+  readonly accessKeyId?: string | undefined;
+  readonly secretAccessKey?: string | undefined;
+}
 
 /** What a folder of `src/warehouses/` exports as `default`. */
 export interface WarehouseAdapter<Connection = unknown> {

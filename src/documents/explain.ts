@@ -50,6 +50,10 @@ function explain(issue: Issue, at: Path, root: unknown): Problem[] {
     const key = JSON.stringify(at.at(-1));
     return [problem("invalid_name", at, `${key} cannot be used as a name here`, { found: key, expected })];
   }
+  // A schema may say that what stands there is not to be repeated.
+  if (issue.code === "custom" && issue.params?.["secret"] === true) {
+    return [problem("invalid", at, "the value does not fit", { expected })];
+  }
   const found = describe(value);
   const options = optionsOf(issue);
   if (options.length > 0 && typeof value === "string") {

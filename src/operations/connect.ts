@@ -6,8 +6,8 @@ import { retry } from "../connection/retry.ts";
 import { traceFetch } from "../connection/trace.ts";
 import type { Connection, Context, DestinationAdapter } from "../destination.ts";
 import type { DestinationDocument } from "../documents/destination.ts";
-import { resolveConnection, secretTexts } from "../documents/secrets.ts";
-import type { SourceDocument } from "../documents/source.ts";
+import { resolveConnection, resolveSecrets, secretTexts } from "../documents/secrets.ts";
+import { bucketSchema, type SourceDocument } from "../documents/source.ts";
 import { createFetch } from "../fetch.ts";
 import type { PlannerPlace, Warehouse } from "../warehouse.ts";
 import type { Service } from "./service.ts";
@@ -21,14 +21,22 @@ export async function openWarehouse(source: SourceDocument, service: Service): P
 }
 
 /** A source that is only read keeps plan and state in the service's data folder, or where it says. */
-function plannerPlace({ name, planner }: SourceDocument, { folder, dataDir }: Service): PlannerPlace {
+function plannerPlace(source: SourceDocument, { folder, dataDir, environment }: Service): PlannerPlace {
+  const { name, planner } = source;
   if (planner.in === "warehouse") return planner;
-  return {
-    in: "local",
-    folder: planner.path === undefined ? join(dataDir, "state", name) : resolve(folder, planner.path),
-    scratch: join(dataDir, "scratch"),
-    memoryLimit: planner.memory_limit,
-  };
+  const { s3, path, memory_limit: memoryLimit } = planner;
+  const place = { in: "local", scratch: join(dataDir, "scratch"), memoryLimit } as const;
+  if (s3 === undefined) {
+    return { ...place, store: { folder: path === undefined ? join(dataDir, "state", name) : resolve(folder, path) } };
+  }
+  const {
+    access_key_id: accessKeyId,
+    secret_access_key: secretAccessKey,
+    ...bucket
+  } = bucketSchema.parse(
+    resolveSecrets({ kind: "source", name, connection: JSON.parse(JSON.stringify(s3)) }, environment),
+  );
+  return { ...place, store: { ...bucket, accessKeyId, secretAccessKey } };
 }
 
 /** A connection to a destination, and how many requests went through it. */

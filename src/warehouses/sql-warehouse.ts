@@ -2,6 +2,7 @@
 import { WarehouseError } from "../errors.ts";
 import type { Cell, Column, ModelQuery, Planner, PlannerPlace, Warehouse } from "../warehouse.ts";
 import type { Database } from "./dialect.ts";
+import { BucketStore } from "./local/bucket-store.ts";
 import { FolderStore } from "./local/folder-store.ts";
 import { LocalPlanner } from "./local/planner.ts";
 import { parseName, plannerTables, quote } from "./names.ts";
@@ -74,7 +75,7 @@ function inWarehouse(database: Database, schemaName: string): Planners {
 }
 
 function elsewhere(source: Database, place: PlannerPlace & { in: "local" }): Planners {
-  const store = new FolderStore(place.folder);
+  const store = "folder" in place.store ? new FolderStore(place.store.folder) : new BucketStore(place.store);
   const scratch = { folder: place.scratch, memoryLimit: place.memoryLimit };
   return {
     check: () => store.check(),

@@ -53,7 +53,10 @@ async function openDuckdb(): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
   const path = join(folder, "bench.db");
   const settings = { memory_limit: "192MB", temp_directory: `${path}.tmp` };
-  const warehouse = duckdb.connect(duckdb.connection.parse({ path }), { planner: { in: "warehouse", schema: "sluice" }, workspace: "/" });
+  const warehouse = duckdb.connect(duckdb.connection.parse({ path }), {
+    planner: { in: "warehouse", schema: "sluice" },
+    workspace: "/",
+  });
   return {
     dialect: duckdbDialect,
     warehouse,
@@ -78,7 +81,10 @@ async function openPostgres(): Promise<Bench> {
   await client.connect();
   // The settings that the warehouse uses for its own statements.
   await client.query("set time zone 'UTC'; set jit = off; set work_mem = '64MB'");
-  const warehouse = postgres.connect(postgres.connection.parse({ url }), { planner: { in: "warehouse", schema: "sluice" }, workspace: "/" });
+  const warehouse = postgres.connect(postgres.connection.parse({ url }), {
+    planner: { in: "warehouse", schema: "sluice" },
+    workspace: "/",
+  });
   return {
     dialect: postgresDialect,
     warehouse,

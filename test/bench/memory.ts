@@ -111,7 +111,10 @@ async function adopt(environment: NodeJS.ProcessEnv): Promise<void> {
   const kinds = await registry.mappingKinds();
   const { documents } = await loadWorkspace(folder, registry);
   const { spec, source, destination } = resolveSync(documents, "companies", kinds);
-  const opened = duckdb.connect(duckdb.connection.parse(source.connection), { planner: { in: "warehouse", schema: "sluice" }, workspace: folder });
+  const opened = duckdb.connect(duckdb.connection.parse(source.connection), {
+    planner: { in: "warehouse", schema: "sluice" },
+    workspace: folder,
+  });
   const planner = opened.planner(plannerName(spec, `${destination.name} ${environment["HUBSPOT"]}`));
   const run = { id: "adopt", fence: 0 };
   const now = new Date();

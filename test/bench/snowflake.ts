@@ -37,7 +37,10 @@ async function readPlan(url: string, unloadRows: number): Promise<Told> {
   await import("../../src/main.ts");
   const { default: snowflake } = await import("../../src/warehouses/snowflake/index.ts");
   const given = { ...login, base_url: url, unload_rows: unloadRows, database: "SANDBOX", schema: "PUBLIC" };
-  const warehouse = snowflake.connect(snowflake.connection.parse(given), { planner: { in: "warehouse", schema: "PLANNER" }, workspace: "/" });
+  const warehouse = snowflake.connect(snowflake.connection.parse(given), {
+    planner: { in: "warehouse", schema: "PLANNER" },
+    workspace: "/",
+  });
   const model = { from: { table: "MODEL" }, key: ["id"] };
   const columns = await warehouse.columns(model);
   const planner = warehouse.planner(`bench${unloadRows}`);

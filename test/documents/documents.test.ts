@@ -257,6 +257,21 @@ describe("secrets", () => {
   });
 });
 
+test("a bucket's keys are never written out in a source, and the one that was is not repeated", async () => {
+  const source = (secret: string): object => ({
+    kind: "source",
+    name: "warehouse",
+    type: "memory",
+    connection: { account: "a" },
+    planner: { in: "local", s3: { bucket: "b", access_key_id: "${env:KEY}", secret_access_key: secret } },
+  });
+  expect((await checkDocument(source("${env:SECRET}"), registry)).ok).toBe(true);
+  const checked = await checkDocument(source("hunter2"), registry);
+  const problems = checked.ok ? [] : checked.problems;
+  expect(problems.map((one) => one.pointer)).toEqual(["/planner/s3/secret_access_key"]);
+  expect(JSON.stringify(problems)).not.toContain("hunter2");
+});
+
 test("durations are milliseconds", () => {
   expect(["30s", "15m", "1h", "1d"].map(durationMs)).toEqual([30_000, 900_000, 3_600_000, 86_400_000]);
 });

@@ -24,5 +24,10 @@ export async function eachPage<T>(pages: AsyncIterable<readonly T[]>): Promise<r
 
 /** Plan and state in a folder, outside the source. */
 export function localPlace(folder: string): PlannerPlace & { in: "local" } {
-  return { in: "local", folder: join(folder, "state"), scratch: join(folder, "scratch"), memoryLimit: "128MB" };
+  return {
+    in: "local",
+    store: { folder: join(folder, "state") },
+    scratch: join(folder, "scratch"),
+    memoryLimit: "128MB",
+  };
 }

@@ -22,6 +22,8 @@ export interface DuckdbOptions {
   readonly readOnly?: boolean;
   /** Where it puts what does not fit in memory. Default: beside the file. */
   readonly spillFolder?: string;
+  /** Rows without an `order by` may come in any order, which takes less memory. Default: as they were written. */
+  readonly anyOrder?: boolean;
 }
 
 const idleMs = 250;
@@ -139,11 +141,12 @@ export class DuckdbDatabase implements Database {
   }
 
   async #open(): Promise<DuckDBInstance> {
-    const { path, memoryLimit, threads, lockWaitMs, readOnly = false } = this.#options;
+    const { path, memoryLimit, threads, lockWaitMs, readOnly = false, anyOrder = false } = this.#options;
     const { spillFolder = this.#isInMemory() ? undefined : `${path}.tmp` } = this.#options;
     const settings: Record<string, string> = { memory_limit: memoryLimit };
     if (threads !== undefined) settings["threads"] = String(threads);
     if (spillFolder !== undefined) settings["temp_directory"] = spillFolder;
+    if (anyOrder) settings["preserve_insertion_order"] = "false";
     if (this.#isInMemory()) return await DuckDBInstance.create(path, settings);
     if (readOnly) settings["access_mode"] = "READ_ONLY";
     for (const deadline = Date.now() + lockWaitMs; ; await sleep(100)) {

@@ -49,6 +49,7 @@ export async function openScratch({
     threads: undefined,
     lockWaitMs: 0,
     spillFolder,
+    anyOrder: true,
   });
   return {
     database,
