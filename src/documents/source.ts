@@ -46,7 +46,7 @@ const planner = z.discriminatedUnion("in", [
       .optional()
       .meta({ description: "A bucket for them, instead of a folder: S3, or what speaks like it." }),
     memory_limit: memoryLimit
-      .default("256MB")
+      .default("384MB")
       .meta({ description: "How much memory planning may use; beyond it, it uses files in the data folder." }),
   }),
 ]);

@@ -83,6 +83,11 @@ export interface Database {
   transaction<T>(work: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T>;
   /** Streams a result with bounded memory. Nothing is written. */
   stream(sql: string, options?: SessionOptions): AsyncIterable<readonly Row[]>;
+  /**
+   * Writes a result as Parquet files into a folder, which for many rows is faster than to stream them. Null where the
+   * warehouse cannot, or does not let it be done. Nothing is written to the warehouse's tables.
+   */
+  export?(sql: string, folder: string, options?: SessionOptions): Promise<readonly string[] | null>;
   /** A plan's rows in order of seq, each page as a JSON array. Whoever reads may take hours over a page. */
   pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<string>;
   /** Keeps the warehouse open until the returned function is called. */

@@ -32,7 +32,10 @@ export function planStatement(
   dialect: Dialect,
 ): string {
   const values = request.columns.map((column) => `${dialect.column(column.name)} as ${valueOf(request, column)}`);
-  const rows = [...comparedColumns(request, columns, dialect), ...values].join(",\n  ");
+  const { rowKey, fingerprint, matchKey } = comparedOf(request, columns, dialect);
+  const compared = [`${rowKey} as row_key`, `${fingerprint} as fingerprint`];
+  if (matchKey !== null) compared.push(`${matchKey} as match_key`);
+  const rows = [...compared, ...values].join(",\n  ");
   const source = {
     rows: `select ${rows}\n${modelSource(request.model, dialect)}`,
     materialized: dialect.materialized,
@@ -53,11 +56,11 @@ export function sourceStatement(
   withCells: boolean,
 ): string {
   const named = ({ name }: Column): string => dialect.column(name);
-  const [rowKey = "", fingerprint = "", matchKey = "null as match_key"] = comparedColumns(request, columns, dialect);
+  const { rowKey, fingerprint, matchKey } = comparedOf(request, columns, dialect);
   const texts = [
-    rowKey,
-    fingerprint,
-    matchKey,
+    `${rowKey} as row_key`,
+    `cast(${fingerprint} as varchar) as fingerprint`,
+    `${matchKey ?? "cast(null as varchar)"} as match_key`,
     `${matchCells(request, named, dialect)} as match_cells`,
     ...(withCells ? [`${cellsOf(request, named, dialect)} as cells`] : []),
   ];
@@ -121,20 +124,25 @@ select 0, 0, 'plan', ${dialect.literal(request.run.id)}, null, null, 0, null, nu
 
 const rank = `case kind ${planKinds.map((kind, index) => `when '${kind}' then ${index + 1}`).join(" ")} end`;
 
-/** What is compared: key, fingerprint, and match values where they are not the key. */
-function comparedColumns(request: PlanRequest, columns: readonly Column[], dialect: Dialect): readonly string[] {
+/** What is compared of a row, as SQL. */
+interface Compared {
+  readonly rowKey: string;
+  readonly fingerprint: string;
+  /** Null where the match values are the key. */
+  readonly matchKey: string | null;
+}
+
+function comparedOf(request: PlanRequest, columns: readonly Column[], dialect: Dialect): Compared {
   const texts = request.columns.map((column) => dialect.stableCell(column, dialect.column(column.name)));
-  const compared = [
-    `${dialect.bytewise(rowKey(request.model.key, columns, dialect))} as row_key`,
-    `${dialect.fingerprint([dialect.literal(request.salt), ...texts])} as fingerprint`,
-  ];
-  if (!matchesOtherThanKey(request)) return compared;
+  const compared = {
+    rowKey: dialect.bytewise(rowKey(request.model.key, columns, dialect)),
+    fingerprint: dialect.fingerprint([dialect.literal(request.salt), ...texts]),
+  };
+  if (!matchesOtherThanKey(request)) return { ...compared, matchKey: null };
   const named = ({ name }: Column): string => dialect.column(name);
-  const complete = matchColumns(request)
-    .map((column) => `${named(column)} is not null`)
-    .join(" and ");
-  const key = `case when ${complete} then ${matchCells(request, named, dialect)} end`;
-  return [...compared, `${dialect.bytewise(key)} as match_key`];
+  const complete = matchColumns(request).map((column) => `${named(column)} is not null`);
+  const key = `case when ${complete.join(" and ")} then ${matchCells(request, named, dialect)} end`;
+  return { ...compared, matchKey: dialect.bytewise(key) };
 }
 
 /** What a value of the model is called in the source. */

@@ -3,7 +3,7 @@
  * own, so that its memory is its own. Beside it DuckDB's bare join of the same two files, state and what the source
  * told: the join finds what differs, and no shared keys, back-off or numbers.
  *
- *   node test/bench/local.ts [--rows 10000000] [--memory 256MB]
+ *   node test/bench/local.ts [--rows 10000000] [--memory 384MB]
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -22,7 +22,7 @@ import { differences, sourceStatement } from "../../src/warehouses/plan-sql.ts";
 const { values } = parseArgs({
   options: {
     rows: { type: "string", default: "10000000" },
-    memory: { type: "string", default: "256MB" },
+    memory: { type: "string", default: "384MB" },
     folder: { type: "string" },
     step: { type: "string" },
   },
@@ -159,15 +159,21 @@ async function inProcess(step: string, folder: string): Promise<{ told: Record<s
   let peakMb = 0;
   child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
   const sampling = setInterval(() => {
-    try {
-      peakMb = Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
-    } catch {
-      // It has just ended.
-    }
+    const high = /VmHWM:\s+(\d+) kB/.exec(statusOf(child.pid))?.[1];
+    if (high !== undefined) peakMb = Number(high) / 1024;
   }, 50);
   await once(child, "close");
   clearInterval(sampling);
   return { told: JSON.parse(out), peakMb };
+}
+
+/** Empty when the process has just ended. */
+function statusOf(pid: number | undefined): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 async function measure(): Promise<void> {

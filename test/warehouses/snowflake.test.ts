@@ -7,7 +7,7 @@ import { columnName, snowflakeDialect } from "../../src/warehouses/snowflake/dia
 import snowflake from "../../src/warehouses/snowflake/index.ts";
 import serveSnowflake from "../../src/warehouses/snowflake/sandbox/index.ts";
 import { conformance, type WarehouseUnderTest } from "./conformance.ts";
-import { localPlace } from "./place.ts";
+import { all, backOff, localPlace } from "./place.ts";
 import { complaints } from "./snowflake-sql.ts";
 
 const given = {
@@ -23,6 +23,12 @@ function connect(url: string, planner: PlannerPlace): ReturnType<typeof snowflak
   return snowflake.connect(connection, { planner, workspace: "/" });
 }
 
+/** Every statement that came to a sandbox. */
+async function askedOf(url: string): Promise<readonly string[]> {
+  const asked = (await (await fetch(`${url}/_sandbox/requests`)).json()) as { sql: string }[];
+  return asked.map(({ sql }) => sql);
+}
+
 const emitted: Record<PlannerPlace["in"], string[]> = { warehouse: [], local: [] };
 
 const underTest = (place: PlannerPlace["in"]): WarehouseUnderTest => ({
@@ -36,8 +42,7 @@ const underTest = (place: PlannerPlace["in"]): WarehouseUnderTest => ({
       warehouse,
       sql: (statement) => sandbox.run(statement),
       async close() {
-        const asked = (await (await fetch(`${sandbox.url}/_sandbox/requests`)).json()) as { sql: string }[];
-        emitted[place].push(...asked.map(({ sql }) => sql));
+        emitted[place].push(...(await askedOf(sandbox.url)));
         await warehouse.close();
         await sandbox.close();
         rmSync(folder, { recursive: true });
@@ -79,6 +84,49 @@ const underTest = (place: PlannerPlace["in"]): WarehouseUnderTest => ({
 
 conformance(underTest("warehouse"));
 conformance(underTest("local"));
+
+test.each([
+  ["unloaded by way of the user's stage, which is empty afterwards", true],
+  ["brought by the driver where the account forbids unloading", false],
+])("keys of a large model that is only read are %s", async (_, allowed) => {
+  const sandbox = await serveSnowflake({});
+  const folder = mkdtempSync(join(tmpdir(), "sluice-snowflake-"));
+  const warehouse = connect(sandbox.url, localPlace(folder));
+  try {
+    await sandbox.run("create table model as select 'K' || i as id, i as n from range(110000) r(i)");
+    if (!allowed) sandbox.faults.add({ statement: "copy into @~", times: null, fault: { kind: "refused" } });
+    const model = { from: { table: "MODEL" }, key: ["id"] };
+    const columns = await warehouse.columns(model);
+    const planner = warehouse.planner("large");
+    const terms = {
+      model,
+      columns,
+      match: ["n"],
+      salt: "",
+      scope: "changes",
+      removals: true,
+      now: new Date(),
+    } as const;
+    const first = { id: "first", fence: 1 };
+    expect((await planner.plan({ run: first, ...terms })).added).toBe(110_000);
+    await planner.record(first, [
+      Array.from({ length: 110_000 }, (__, index) => ({ seq: index + 1, kind: "accepted" })),
+    ]);
+    await planner.commit(first, { now: new Date(), backOff });
+    await sandbox.run("update model set n = -n where n > 0 and n % 10000 = 0");
+    const second = { id: "second", fence: 2 };
+    expect(await planner.plan({ run: second, ...terms })).toMatchObject({ changed: 10, unchanged: 109_990 });
+    const changes = await all(planner.read(second, { columns, pageRows: 100 }));
+    expect(changes.map(({ cells }) => cells)).toContainEqual(["K20000", "-20000"]);
+    const asked = await askedOf(sandbox.url);
+    expect(asked.filter((sql) => /^\s*copy into @~/i.test(sql))).toHaveLength(allowed ? 1 : 0);
+    expect(asked.filter((sql) => /^\s*remove @~/i.test(sql)).length).toBeGreaterThan(0);
+  } finally {
+    await warehouse.close();
+    await sandbox.close();
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test.each(["warehouse", "local"] as const)(
   "every statement of a planner in %s is Snowflake SQL, by two parsers",

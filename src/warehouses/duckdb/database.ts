@@ -2,6 +2,7 @@
  * A DuckDB file. One process at a time can have it open, so it is opened on first use and closed again as soon as
  * nothing has used it for a moment: dbt can build its models between runs.
  */
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
 import { messageOf, WarehouseError } from "../../errors.ts";
@@ -73,6 +74,15 @@ export class DuckdbDatabase implements Database {
       signal?.throwIfAborted();
       throw warehouseError(error);
     }
+  }
+
+  async export(sql: string, folder: string, options?: SessionOptions): Promise<readonly string[]> {
+    const file = join(folder, "exported.parquet");
+    await this.session(
+      (session) => session.execute(`copy (${sql}) to ${duckdbDialect.literal(file)} (format parquet)`),
+      options,
+    );
+    return [file];
   }
 
   pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<string> {

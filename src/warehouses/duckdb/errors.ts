@@ -37,7 +37,7 @@ const kinds = [
   {
     says: /^Out of Memory Error/,
     code: "out_of_memory",
-    hint: "Raise memory_limit in the source's connection.",
+    hint: "Raise memory_limit in the source's connection, or in its planner where that is local.",
   },
   {
     says: /^IO Error: Cannot open (database|file)|^IO Error: [^]*(No such file|Permission denied|not a valid DuckDB)/,

@@ -4,13 +4,14 @@ import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type * as Sdk from "@aws-sdk/client-s3";
 import type { GetObjectCommandOutput, S3Client, S3ServiceException } from "@aws-sdk/client-s3";
 import { messageOf, WarehouseError } from "../../errors.ts";
 import type { BucketPlace } from "../../warehouse.ts";
 import type { LedgerText, StateStore, StoredFile } from "./store.ts";
 
 /** Loaded on first use: it takes as long as the rest of a command. */
-const sdk = (): Promise<typeof import("@aws-sdk/client-s3")> => import("@aws-sdk/client-s3");
+const sdk = (): Promise<typeof Sdk> => import("@aws-sdk/client-s3");
 
 /**
  * The ledger is one object, replaced on condition that it is the one that was read (`If-Match`), which S3 itself, R2,

@@ -1,9 +1,9 @@
 /** The plan of a source that cannot be written: compared here, with the rows that the source's own SQL makes of it. */
 import type { Column, PlanRequest } from "../../warehouse.ts";
-import type { Database, Dialect, Row } from "../dialect.ts";
+import type { Database, Dialect, Row, SessionOptions } from "../dialect.ts";
 import { duckdbDialect } from "../duckdb/dialect.ts";
 import { differences, matchesOtherThanKey, sourceStatement } from "../plan-sql.ts";
-import { type Scratch, takeIn, type TakenColumn } from "./scratch.ts";
+import { parquet, type Scratch, takeIn, type TakenColumn } from "./scratch.ts";
 
 /** A fingerprint is the source's own, hashed once more into what Parquet can keep. */
 export const localDialect: Dialect = { ...duckdbDialect, fingerprintType: "uuid" };
@@ -18,6 +18,8 @@ export interface Comparison {
   readonly tables: { readonly state: string; readonly failed: string };
   /** State has rows, and they were planned with the same salt. */
   readonly fewDiffer: boolean;
+  /** How many rows the model had when it was last planned; 0 when it never was. */
+  readonly lastRows: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -28,7 +30,7 @@ const longestKey = 1024;
 
 /** Whether rows are better asked for by their keys than by reading the whole model once more. */
 function areFew(wanted: number, modelRows: number): boolean {
-  return wanted <= keysAtATime || (wanted <= 10 * keysAtATime && wanted * 10 <= modelRows);
+  return wanted <= keysAtATime || (wanted <= 20 * keysAtATime && wanted * 10 <= modelRows);
 }
 
 /**
@@ -37,7 +39,7 @@ function areFew(wanted: number, modelRows: number): boolean {
  */
 export async function comparedQuery(comparison: Comparison, scratch: Scratch): Promise<string> {
   if (comparison.request.scope === "full" || !comparison.fewDiffer) return await wholeQuery(comparison, scratch);
-  const rows = await takeRows(sourceOf(comparison, false), false, scratch);
+  const rows = await takeAll(comparison, false, scratch);
   await scratch.session.execute(`create table drafted as ${differencesOf(rows, false, comparison)}`);
   const [[wanted, longest, modelRows] = []] = await scratch.session.query(
     `select count(*) filter (where ${isWanted}), max(strlen(row_key)) filter (where ${isWanted}), max(model_rows) from drafted`,
@@ -51,17 +53,29 @@ export async function comparedQuery(comparison: Comparison, scratch: Scratch): P
 }
 
 async function wholeQuery(comparison: Comparison, scratch: Scratch): Promise<string> {
-  const rows = await takeRows(sourceOf(comparison, true), true, scratch);
+  const rows = await takeAll(comparison, true, scratch);
   return differencesOf(rows, true, comparison);
 }
 
-function sourceOf(comparison: Comparison, withCells: boolean): AsyncIterable<readonly Row[]> {
-  const { request, columns, source } = comparison;
-  return readSource(sourceStatement(request, columns, source.dialect, withCells), comparison);
+/** A model with more rows is exported, where the source can, rather than streamed. */
+const manyRows = 100_000;
+
+/** All rows of the model, as a table in scratch. */
+async function takeAll(comparison: Comparison, withCells: boolean, scratch: Scratch): Promise<string> {
+  const { request, columns, source, lastRows } = comparison;
+  const sql = sourceStatement(request, columns, source.dialect, withCells);
+  const files = lastRows > manyRows ? await source.export?.(sql, scratch.folder, optionsOf(comparison)) : null;
+  if (files == null) return await takeRows(readSource(sql, comparison), withCells, scratch);
+  const kept = takenColumns(withCells).map(({ name, as = name }) => `${as} as ${name}`);
+  return `(select ${kept.join(", ")} from ${parquet(...files)})`;
 }
 
-function readSource(sql: string, { source, sync, request, signal }: Comparison): AsyncIterable<readonly Row[]> {
-  return source.stream(sql, { signal, readOnly: true, tag: { sync, run: request.run.id, step: "plan" } });
+function readSource(sql: string, comparison: Comparison): AsyncIterable<readonly Row[]> {
+  return comparison.source.stream(sql, optionsOf(comparison));
+}
+
+function optionsOf({ sync, request, signal }: Comparison): SessionOptions {
+  return { signal, readOnly: true, tag: { sync, run: request.run.id, step: "plan" } };
 }
 
 const narrow: readonly TakenColumn[] = [
@@ -71,9 +85,12 @@ const narrow: readonly TakenColumn[] = [
   { name: "match_cells", type: "text" },
 ];
 
-async function takeRows(pages: AsyncIterable<readonly Row[]>, withCells: boolean, scratch: Scratch): Promise<string> {
-  const cells: TakenColumn = { name: "cells", type: "text" };
-  return await takeIn(withCells ? "whole" : "narrow", withCells ? [...narrow, cells] : narrow, pages, scratch);
+function takenColumns(withCells: boolean): readonly TakenColumn[] {
+  return withCells ? [...narrow, { name: "cells", type: "text" }] : narrow;
+}
+
+function takeRows(pages: AsyncIterable<readonly Row[]>, withCells: boolean, scratch: Scratch): Promise<string> {
+  return takeIn(withCells ? "whole" : "narrow", takenColumns(withCells), pages, scratch);
 }
 
 function differencesOf(rows: string, withCells: boolean, { tables, request }: Comparison): string {
@@ -121,7 +138,7 @@ function filledQuery(cells: string, request: PlanRequest): string {
     select *, case when kind <> 'null_key' then row_key end as k from drafted where kind not in ('removed', 'plan')
   )
 ),
-found as (select *, ${copies} from (select *, row_key as k from ${cells})),
+found as (select *, ${copies} from (select *, row_key as k from ${cells} as came)),
 filled as (
   select w.seq, w.kind, f.fingerprint, f.match_cells, ${known}, f.cells,
     case when w.kind = 'null_key' then 'null key ' || md5(cast(f.fingerprint as varchar)) else w.row_key end as row_key

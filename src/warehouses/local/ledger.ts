@@ -23,6 +23,8 @@ const schema = z.strictObject({
   state: file.nullable(),
   /** Rows that were refused, and until when they wait; null when there are none. */
   failed: file.nullable(),
+  /** Rows of the model when it was last planned; 0 when it never was. */
+  modelRows: z.int(),
   /** The salt of the last committed plan. */
   salt: z.string().nullable(),
   runs: z.array(run),
@@ -35,7 +37,16 @@ const schema = z.strictObject({
 export type Ledger = z.infer<typeof schema>;
 export type PlanFile = z.infer<typeof plan>;
 
-const empty: Ledger = { format: 1, state: null, failed: null, salt: null, runs: [], plan: null, preview: null };
+const empty: Ledger = {
+  format: 1,
+  state: null,
+  failed: null,
+  modelRows: 0,
+  salt: null,
+  runs: [],
+  plan: null,
+  preview: null,
+};
 
 /** Reads and changes one sync's ledger. */
 export class LedgerBook {

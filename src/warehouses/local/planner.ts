@@ -74,7 +74,7 @@ export class LocalPlanner implements Planner {
         if (dryRun) return { ...ledger, preview: planned };
         requireNoOtherRun(ledger, run);
         requireSameState(before, ledger);
-        return opened(ledger, run, { ...planned, salt }, now);
+        return { ...opened(ledger, run, { ...planned, salt }, now), modelRows: counts.modelRows };
       });
       await this.#tidy();
       return counts;
@@ -175,7 +175,9 @@ export class LocalPlanner implements Planner {
     const { source, sync } = this.#options;
     const tables = await this.#files.tables(ledger, scratch);
     const fewDiffer = ledger.state !== null && ledger.salt === request.salt;
-    const query = await comparedQuery({ request, columns, source, sync, tables, fewDiffer, signal }, scratch);
+    const lastRows = ledger.modelRows;
+    const comparison = { request, columns, source, sync, tables, fewDiffer, lastRows, signal };
+    const query = await comparedQuery(comparison, scratch);
     const path = join(scratch.folder, "plan.parquet");
     await this.#files.write(query, path, scratch, { rowGroupRows: planRowGroup });
     const counts = await countPlan(scratch.session, parquet(path));

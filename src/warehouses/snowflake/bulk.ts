@@ -96,6 +96,18 @@ export interface StageSession extends Pick<Session, "query" | "execute"> {
   settled(sql: string): Promise<void>;
 }
 
+/** What a query says as Parquet files in a folder, by way of the user's own stage, which needs no grant. */
+export async function unload(select: string, folder: string, session: StageSession): Promise<void> {
+  const stage = `@~/sluice/${crypto.randomUUID()}`;
+  try {
+    await session.execute(`copy into ${stage}/ from (${select})
+        file_format = (type = parquet) header = true max_file_size = 16777216`);
+    await session.query(`get ${stage}/ 'file://${folder}/'`);
+  } finally {
+    await session.settled(`remove ${stage}/`).catch(() => undefined);
+  }
+}
+
 /** Rows that were unloaded and are here now, in order of seq. */
 export class Unloaded {
   readonly #workbench: Workbench;
@@ -104,14 +116,11 @@ export class Unloaded {
     this.#workbench = workbench;
   }
 
-  /** Unloads what a query says to the user's own stage, which needs no grant, and brings it here. */
+  /** Unloads what a query says, and brings it here. */
   static async from(select: string, session: StageSession): Promise<Unloaded> {
-    const stage = `@~/sluice/${crypto.randomUUID()}`;
     const workbench = await Workbench.open();
     try {
-      await session.execute(`copy into ${stage}/ from (${select})
-        file_format = (type = parquet) header = true max_file_size = 16777216`);
-      await session.query(`get ${stage}/ 'file://${workbench.folder}/'`);
+      await unload(select, workbench.folder, session);
       await workbench.connection.run(
         `create table rows as select * from read_parquet('${join(workbench.folder, "*.parquet")}')`,
       );
@@ -119,8 +128,6 @@ export class Unloaded {
     } catch (error) {
       await workbench[Symbol.asyncDispose]();
       throw error;
-    } finally {
-      await session.settled(`remove ${stage}/`).catch(() => undefined);
     }
   }
 

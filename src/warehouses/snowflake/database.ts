@@ -1,8 +1,10 @@
 /** A Snowflake account, through the driver's process. */
+import { mkdtemp, readdir } from "node:fs/promises";
+import { join } from "node:path";
 import type { Column } from "../../warehouse.ts";
 import { WarehouseError } from "../../errors.ts";
 import type { AppendColumn, Database, PageQuery, QueryTag, Row, Session, SessionOptions } from "../dialect.ts";
-import { parquetOf, Unloaded } from "./bulk.ts";
+import { parquetOf, unload, Unloaded } from "./bulk.ts";
 import { snowflakeDialect, toColumn } from "./dialect.ts";
 import { Driver } from "./driver.ts";
 import type { Answer, LoginOptions, Statement } from "./protocol.ts";
@@ -83,12 +85,24 @@ export class SnowflakeDatabase implements Database {
     }
   }
 
+  async export(sql: string, folder: string, options?: SessionOptions): Promise<readonly string[] | null> {
+    const into = await mkdtemp(join(folder, "unloaded-"));
+    const done = await this.#unload(async (session) => {
+      await unload(sql, into, session);
+      return true;
+    }, options);
+    return done === null ? null : (await readdir(into)).map((file) => join(into, file));
+  }
+
   async *pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<string> {
     const { plan, change, after, until, pageRows, tag } = query;
     if (until <= after) return;
     const rows = `from ${plan} where seq > ${after} and seq <= ${until}`;
     if (until - after > this.#options.unloadRows) {
-      const unloaded = await this.#unload(`select seq, ${change} as change ${rows}`, { signal, tag });
+      const unloaded = await this.#unload(
+        (session) => Unloaded.from(`select seq, ${change} as change ${rows}`, session),
+        { signal, tag },
+      );
       if (unloaded !== null) {
         try {
           yield* unloaded.pages(query, signal);
@@ -136,11 +150,14 @@ export class SnowflakeDatabase implements Database {
   }
 
   /** Null where the account does not let rows be unloaded: the driver brings them then, in more time and memory. */
-  async #unload(select: string, options: SessionOptions): Promise<Unloaded | null> {
+  async #unload<T>(
+    work: (session: SnowflakeSession) => Promise<T>,
+    options: SessionOptions | undefined,
+  ): Promise<T | null> {
     try {
-      return await this.session((session) => Unloaded.from(select, session), options);
+      return await this.session(work, options);
     } catch (error) {
-      options.signal?.throwIfAborted();
+      options?.signal?.throwIfAborted();
       if (error instanceof WarehouseError && (error.code === "sql_error" || error.code === "not_granted")) return null;
       throw error;
     }

@@ -10,7 +10,7 @@ export type RequestKind = (typeof requestKinds)[number];
  *
  * `session_expired` wants the token renewed; `session_gone` knows the session no more; `status` answers with it and does
  * nothing; `drop_before` cuts the connection and does nothing; `drop_after` does what is asked, then cuts without an
- * answer; `slow` makes a statement take longer; `hang` lets it run until it is aborted.
+ * answer; `refused` says that the role lacks a privilege; `slow` makes a statement take longer; `hang` lets it run until it is aborted.
  */
 export const faultSchema = z.strictObject({
   /** What the request is for. */
@@ -27,6 +27,7 @@ export const faultSchema = z.strictObject({
     z.strictObject({ kind: z.literal("status"), status: z.int().min(200).max(599) }),
     z.strictObject({ kind: z.literal("drop_before") }),
     z.strictObject({ kind: z.literal("drop_after") }),
+    z.strictObject({ kind: z.literal("refused") }),
     z.strictObject({ kind: z.literal("slow"), ms: z.int().min(0) }),
     z.strictObject({ kind: z.literal("hang") }),
   ]),

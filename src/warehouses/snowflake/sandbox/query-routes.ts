@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { answered, type Body, failed, inJson, inProgress, success } from "./answers.ts";
 import { bindingsSchema } from "./binds.ts";
-import { unknownToSandbox } from "./failure.ts";
+import { insufficientPrivileges, unknownToSandbox } from "./failure.ts";
 import type { Query } from "./queries.ts";
 import type { Served } from "./server.ts";
 import { cut, strikeWith, struck } from "./strikes.ts";
@@ -56,6 +56,7 @@ async function submit(request: FastifyRequest, reply: FastifyReply, served: Serv
     return await strikeWith(fault, session, reply, served);
   }
   if (fault?.kind === "drop_before") return cut(reply);
+  if (fault?.kind === "refused") throw insufficientPrivileges("what the fault says");
   if (body.bindStage != null) throw unknownToSandbox("binds on a stage");
   const tag = body.parameters["QUERY_TAG"] ?? session.parameters.get("QUERY_TAG");
   const timeout =

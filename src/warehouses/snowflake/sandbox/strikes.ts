@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { failed } from "./answers.ts";
-import { SnowflakeFailure } from "./failure.ts";
+import { insufficientPrivileges, SnowflakeFailure } from "./failure.ts";
 import type { RequestKind } from "./faults.ts";
 import type { Served } from "./server.ts";
 import type { Session } from "./session.ts";
@@ -28,6 +28,9 @@ export async function struck(
     case "drop_before":
     case "drop_after":
       cut(reply);
+      return true;
+    case "refused":
+      await reply.send(failed(insufficientPrivileges("what the fault says")));
       return true;
     case "status":
       await reply.code(fault.status).send("");
