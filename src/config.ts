@@ -9,6 +9,8 @@ const schema = z.object({
   SLUICE_REDIS_URL: z.url({ protocol: /^rediss?$/, error: "a redis:// or rediss:// address" }).optional(),
   /** Where the embedded control store and local state live. Default: `.sluice` in the workspace. */
   SLUICE_DATA_DIR: z.string().min(1).optional(),
+  /** An API key, for the command that asks a running service. */
+  SLUICE_API_KEY: z.string().min(1).optional(),
   SLUICE_HOST: z.string().min(1).default("127.0.0.1"),
   SLUICE_PORT: z.coerce.number({ error: "a port number" }).int().min(0).max(65535).default(8080),
   SLUICE_LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),

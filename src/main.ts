@@ -20,6 +20,8 @@ import { startReconciler } from "./queue/reconciler.ts";
 import { openRegistry, type Registry } from "./registry.ts";
 import { serveSandbox } from "./sandbox.ts";
 import { FolderLocked } from "./store/lock.ts";
+import { Access } from "./security/access.ts";
+import { type MadeKey, makeKey } from "./security/key.ts";
 import { openStore } from "./store/open.ts";
 import { RunStopped } from "./sync/lease.ts";
 
@@ -52,13 +54,13 @@ interface SessionOptions {
 
 /** Over HTTP where a service is named or holds the folder; else in place. */
 async function openSession({ folder, url, environment }: SessionOptions, registry: Registry): Promise<Session> {
-  if (url !== undefined) return remoteSession(url);
+  if (url !== undefined) return remoteSession(url, environment["SLUICE_API_KEY"]);
   const config = readConfig(environment);
   let service: Service;
   try {
     service = await openService(config, { folder, environment, registry });
   } catch (error) {
-    if (error instanceof FolderLocked && error.url !== undefined) return remoteSession(error.url);
+    if (error instanceof FolderLocked && error.service) return remoteSession(error.service.url, error.service.key);
     throw error;
   }
   try {
@@ -70,8 +72,8 @@ async function openSession({ folder, url, environment }: SessionOptions, registr
   }
 }
 
-function remoteSession(url: string): Session {
-  return { operations: remoteOperations(url), [Symbol.asyncDispose]: () => Promise.resolve() };
+function remoteSession(url: string, key: string | undefined): Session {
+  return { operations: remoteOperations(url, key), [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 /** In place, the folder is the truth of what there is. A folder without documents leaves the store as it is. */
@@ -138,9 +140,10 @@ async function serve(
   opened.defer(() => queue.close(graceMs, new RunStopped("shutdown")));
   const operations = localOperations(service, { ring: (runId) => queue.ring(runId) });
   // Nothing is sent by a service that then cannot start.
-  const url = role === "worker" ? null : await listen(operations, service, { host, port, log, signal }, opened);
+  const key = makeKey();
+  const url = role === "worker" ? null : await listen(operations, service, { host, port, key, log, signal }, opened);
   if (role !== "api") startWork(service, queue, operations, log, opened);
-  if (url) service.store.folder?.publish(url);
+  if (url) service.store.folder?.publish({ url, key: key.text });
   options.onListening(url);
   if (!signal.aborted) await new Promise((stop) => signal.addEventListener("abort", stop, { once: true }));
   log.info("stopping");
@@ -173,6 +176,8 @@ async function work(id: string, service: Service, log: Log, signal: AbortSignal)
 interface Listening {
   readonly host: string;
   readonly port: number;
+  /** For who may read the service's own folder. */
+  readonly key: MadeKey;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -180,14 +185,18 @@ interface Listening {
 async function listen(
   operations: Operations,
   service: Service,
-  { host, port, log, signal }: Listening,
+  { host, port, key, log, signal }: Listening,
   opened: AsyncDisposableStack,
 ): Promise<string> {
   const readiness = async (): Promise<void> => {
     signal.throwIfAborted();
     await service.store.ping();
   };
-  const api = createApi(operations, { readiness, logger: log });
+  const { keys, audit } = service.store;
+  const openWithoutKeys = isLoopback(host);
+  if (!openWithoutKeys && !(await keys.any())) throw noKeys(host);
+  const access = new Access({ keys, localHash: key.hash, openWithoutKeys, now: () => performance.now() });
+  const api = createApi(operations, { readiness, logger: log, access, note: (entry) => audit.write(entry) });
   opened.defer(() => api.close());
   try {
     return await api.listen({ host, port });
@@ -197,4 +206,14 @@ async function listen(
       cause: error,
     });
   }
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function noKeys(host: string): UsageError {
+  return new UsageError("no_keys", `On ${host} others can reach the API, and there is no API key yet.`, {
+    hint: 'Make one first: "sluice keys create NAME --scope admin". On 127.0.0.1 it starts without.',
+  });
 }

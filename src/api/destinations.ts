@@ -2,6 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
+import { needs } from "./access.ts";
 
 const named = z.object({ name: z.string() });
 const objectNamed = named.extend({ object: z.string() });
@@ -21,13 +22,15 @@ const settingsQuery = z.strictObject({
 });
 
 export function destinationRoutes(api: FastifyInstance, operations: Operations): void {
-  api.post("/v1/destinations/:name/check", (request) => operations.check(named.parse(request.params).name));
+  api.post("/v1/destinations/:name/check", needs("run"), (request) =>
+    operations.check(named.parse(request.params).name),
+  );
 
-  api.get("/v1/destinations/:name/objects", (request) =>
+  api.get("/v1/destinations/:name/objects", needs("read"), (request) =>
     operations.describe(named.parse(request.params).name, undefined, settingsQuery.parse(request.query).settings),
   );
 
-  api.get("/v1/destinations/:name/objects/:object", (request) => {
+  api.get("/v1/destinations/:name/objects/:object", needs("read"), (request) => {
     const { name, object } = objectNamed.parse(request.params);
     return operations.describe(name, object, settingsQuery.parse(request.query).settings);
   });

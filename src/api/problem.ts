@@ -5,12 +5,15 @@ import { ZodError } from "zod";
 import { DestinationError } from "../destination.ts";
 import { InvalidDocument, type Problem } from "../documents/problem.ts";
 import { ConflictError, NotFoundError, SluiceError, UsageError, WarehouseError } from "../errors.ts";
+import { AccessError } from "../security/access.ts";
 
 /** Answers with what happened and what to do; an error that nobody foresaw is logged and told without its details. */
 export function tellProblem(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const status = statusOf(error);
   if (status >= 500) request.log.error(error);
   const known = !(status === 500);
+  if (status === 401) void reply.header("www-authenticate", 'Bearer realm="sluice"');
+  if (status === 429) void reply.header("retry-after", "60");
   return reply
     .code(status)
     .type("application/problem+json")
@@ -38,6 +41,7 @@ function documentError({ document, code, pointer, message, found, expected, sugg
 }
 
 function statusOf(error: unknown): number {
+  if (error instanceof AccessError) return error.status;
   if (error instanceof NotFoundError) return 404;
   if (error instanceof ConflictError) return 409;
   if (error instanceof UsageError || error instanceof ZodError) return 422;

@@ -2,8 +2,11 @@
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { NotFoundError } from "../errors.ts";
 import type { Operations } from "../operations/operations.ts";
+import type { Access } from "../security/access.ts";
+import { guard, type Noted } from "./access.ts";
 import { destinationRoutes } from "./destinations.ts";
 import { healthRoutes, type Readiness } from "./health.ts";
+import { keyRoutes } from "./keys.ts";
 import { tellProblem } from "./problem.ts";
 import { runRoutes } from "./runs.ts";
 import { sourceRoutes } from "./sources.ts";
@@ -14,10 +17,13 @@ export interface ApiOptions {
   /** Says whether the process can do its work: store reachable, not stopping. */
   readonly readiness: Readiness;
   readonly logger: FastifyInstance["log"] | null;
+  readonly access: Access;
+  /** Writes to the audit log. */
+  readonly note: (entry: Noted) => Promise<void>;
 }
 
 /** The API, not yet listening. */
-export function createApi(operations: Operations, { readiness, logger }: ApiOptions): FastifyInstance {
+export function createApi(operations: Operations, { readiness, logger, access, note }: ApiOptions): FastifyInstance {
   const api = Fastify({
     ...(logger ? { loggerInstance: logger } : { logger: false }),
     // Pages and probes ask every second: a line for each would hide those that matter.
@@ -32,7 +38,8 @@ export function createApi(operations: Operations, { readiness, logger }: ApiOpti
   api.setNotFoundHandler((request) => {
     throw new NotFoundError("route_not_found", `There is no ${request.method} ${request.url.split("?")[0]}.`);
   });
-  for (const routes of [syncRoutes, runRoutes, sourceRoutes, destinationRoutes, workspaceRoutes])
+  guard(api, access, note);
+  for (const routes of [syncRoutes, runRoutes, sourceRoutes, destinationRoutes, workspaceRoutes, keyRoutes])
     routes(api, operations);
   healthRoutes(api, readiness);
   return api;

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
+import { needs } from "./access.ts";
 import { text } from "./text.ts";
 
 const named = z.object({ name: z.string() });
@@ -13,14 +14,14 @@ const runBody = z.strictObject({
 });
 
 export function syncRoutes(api: FastifyInstance, operations: Operations): void {
-  api.get("/v1/syncs", async () => ({ data: await operations.status() }));
+  api.get("/v1/syncs", needs("read"), async () => ({ data: await operations.status() }));
 
-  api.post("/v1/syncs/:name/plan", async (request) => {
+  api.post("/v1/syncs/:name/plan", needs("run"), async (request) => {
     const { name } = named.parse(request.params);
     return operations.plan(name, planBody.parse(request.body ?? {}));
   });
 
-  api.post("/v1/syncs/:name/runs", async (request, reply) => {
+  api.post("/v1/syncs/:name/runs", needs("run"), async (request, reply) => {
     const { name } = named.parse(request.params);
     const run = await operations.startRun(name, runBody.parse(request.body ?? {}));
     return reply.code(202).header("location", `/v1/runs/${run.run}`).send(run);

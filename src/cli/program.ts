@@ -13,6 +13,7 @@ import { dbtCommand } from "./dbt.ts";
 import { grantsCommand } from "./grants.ts";
 import { initCommand } from "./init.ts";
 import { styled, type Terminal, writeJson, writeLine } from "./output.ts";
+import { keysCommand } from "./keys.ts";
 import { planCommand } from "./plan.ts";
 import { rejectionsCommand } from "./rejections.ts";
 import { cancelCommand, releaseCommand, runCommand } from "./run.ts";
@@ -73,6 +74,7 @@ const commands: readonly AddCommand[] = [
   dbtCommand,
   describeCommand,
   startCommand,
+  keysCommand,
   sandboxCommand,
 ];
 

@@ -5,10 +5,10 @@ import type { Operations, RunView } from "../operations/operations.ts";
 
 const pollMs = 300;
 
-/** Asks the service at `url`. Its problem documents come back as the errors that they were. */
-export function remoteOperations(url: string): Operations {
-  const call = async <Answer>(method: "GET" | "POST", path: string, body?: unknown): Promise<Answer> => {
-    const response = await send(url, method, path, body);
+/** Asks the service at `url`, with a key where it wants one. Its problem documents come back as the errors that they were. */
+export function remoteOperations(url: string, key: string | undefined): Operations {
+  const call = async <Answer>(method: Method, path: string, body?: unknown): Promise<Answer> => {
+    const response = await send({ url, key }, method, path, body);
     if (!response.ok) throw await problemOf(response, url);
     return (await response.json()) as Answer;
   };
@@ -35,6 +35,10 @@ export function remoteOperations(url: string): Operations {
     rejections: (runId, filter) => get(`/v1/runs/${one(runId)}/rejections${query(filter)}`),
     cancel: (id) => post(`/v1/runs/${one(id)}/cancel`),
     release: (id) => post(`/v1/runs/${one(id)}/release`),
+    createKey: ({ name, scope, days }) => post("/v1/keys", { name, scope, expires_in_days: days }),
+    keys: async () => (await get<{ data: Awaited<ReturnType<Operations["keys"]>> }>("/v1/keys")).data,
+    revokeKey: (id) => call("DELETE", `/v1/keys/${one(id)}`),
+    audit: (filter) => get(`/v1/audit${query(filter)}`),
     status: async () => (await get<{ data: Awaited<ReturnType<Operations["status"]>> }>("/v1/syncs")).data,
   };
 }
@@ -62,11 +66,22 @@ async function waitForEnd(
   }
 }
 
-async function send(url: string, method: string, path: string, body: unknown): Promise<Response> {
+type Method = "GET" | "POST" | "DELETE";
+
+async function send(
+  { url, key }: { url: string; key: string | undefined },
+  method: Method,
+  path: string,
+  body: unknown,
+): Promise<Response> {
   try {
     return await fetch(new URL(path, url), {
       method,
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+      headers: {
+        ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch (cause) {
     throw new SluiceError("service_unreachable", `No service answers at ${url}: ${messageOf(cause)}`, {

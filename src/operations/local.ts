@@ -7,6 +7,7 @@ import type { RunProgress } from "../sync/ports.ts";
 import { RunStopped } from "../sync/lease.ts";
 import { openDestination } from "./connect.ts";
 import { applyDocuments, storedDocuments } from "./documents.ts";
+import { auditPage, createKey, keyView } from "./keys.ts";
 import type { CheckView, DescribeView, Operations, RejectionsView, RunView, StatusView } from "./operations.ts";
 import { performRun } from "./perform.ts";
 import { previewPlan } from "./preview.ts";
@@ -48,6 +49,10 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
       return view(run);
     },
     status: () => status(service),
+    createKey: (request) => createKey(request, service),
+    keys: async () => (await store.keys.list()).map(keyView),
+    revokeKey: async (id) => keyView(await store.keys.revoke(id)),
+    audit: (filter) => auditPage(filter, service),
   };
 }
 

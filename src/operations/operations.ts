@@ -5,6 +5,7 @@
  * Names in the views are those that `--json` and REST print, hence in snake case.
  */
 import type { Field, Mode, ObjectSettings, Removal, Value } from "../destination.ts";
+import type { Scope } from "../security/key.ts";
 import type { GateReport, RunFailure, RunKind, RunStatus } from "../sync/ports.ts";
 
 export interface Operations {
@@ -30,6 +31,49 @@ export interface Operations {
   /** Lets a held run go on with the plan that it has. */
   release(id: string): Promise<RunView>;
   status(): Promise<readonly StatusView[]>;
+  /** Makes an API key. The answer has its text, which is nowhere else. */
+  createKey(request: NewKeyRequest): Promise<MadeKeyView>;
+  /** All API keys, newest first. */
+  keys(): Promise<readonly KeyView[]>;
+  /** Ends a key's life at once. */
+  revokeKey(id: string): Promise<KeyView>;
+  /** What was changed or refused over the API, newest first. */
+  audit(filter: { limit: number; cursor?: string | undefined }): Promise<Page<AuditView>>;
+}
+
+export interface NewKeyRequest {
+  readonly name: string;
+  readonly scope: Scope;
+  /** Days until it expires; null for never. */
+  readonly days: number | null;
+  readonly createdBy: string;
+}
+
+export interface KeyView {
+  readonly id: string;
+  readonly name: string;
+  readonly scope: Scope;
+  /** Neither revoked nor expired. */
+  readonly valid: boolean;
+  readonly created_by: string;
+  readonly created_at: string;
+  readonly expires_at: string | null;
+  readonly revoked_at: string | null;
+  readonly last_used_at: string | null;
+}
+
+export interface MadeKeyView extends KeyView {
+  readonly key: string;
+}
+
+export interface AuditView {
+  readonly at: string;
+  /** The key's id and name; "anyone" while there were no keys, "nobody" for who was not known. */
+  readonly actor: string;
+  readonly address: string;
+  readonly action: string;
+  readonly status: number;
+  readonly detail: unknown;
 }
 
 export interface Page<Item> {

@@ -4,8 +4,10 @@ import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { messageOf, SluiceError } from "../errors.ts";
 import type { RunStore } from "../sync/ports.ts";
+import { type Audit, openAudit } from "./audit.ts";
 import { type DatabaseClock, openClock } from "./clock.ts";
 import { openDocuments, type StoredDocuments } from "./documents.ts";
+import { type Keys, openKeys } from "./keys.ts";
 import { type Leases, openLeases } from "./leases.ts";
 import { type FolderLock, lockFolder } from "./lock.ts";
 import { migrate } from "./migrate.ts";
@@ -24,6 +26,8 @@ export interface Store {
   readonly rejections: Rejections;
   readonly schedules: Schedules;
   readonly leases: Leases;
+  readonly keys: Keys;
+  readonly audit: Audit;
   /** What a run writes of itself. */
   readonly runStore: RunStore;
   readonly clock: DatabaseClock;
@@ -92,6 +96,8 @@ async function openRooms(pool: StorePool, folder: FolderLock | null): Promise<St
     rejections: openRejections(db),
     schedules: openSchedules(db),
     leases,
+    keys: openKeys(db),
+    audit: openAudit(db),
     runStore: openRunStore(db),
     clock: await openClock(db),
     folder,

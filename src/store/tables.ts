@@ -1,6 +1,7 @@
 /** The control store's tables, as Kysely sees them. The migrations make them. */
 import type { ColumnType, Generated, JSONColumnType } from "kysely";
 import type { ResolvedSync } from "../documents/resolve.ts";
+import type { Scope } from "../security/key.ts";
 import type { GateReport, RunCounts, RunFailure, RunKind, RunStatus } from "../sync/ports.ts";
 
 /** A number that Postgres gives as text, because it may be larger than a double holds. Ours never are. */
@@ -16,6 +17,8 @@ export interface Database {
   "app.rejections": RejectionsTable;
   "app.schedules": SchedulesTable;
   "app.inputs": InputsTable;
+  "app.keys": KeysTable;
+  "app.audit": AuditTable;
 }
 
 export interface DocumentsTable {
@@ -77,6 +80,28 @@ export interface InputsTable {
   state: string;
   token: string;
   compared_at: Date;
+}
+
+export interface KeysTable {
+  id: string;
+  name: string;
+  scope: Scope;
+  hash: string;
+  created_by: string;
+  created_at: Timestamp;
+  expires_at: Date | null;
+  revoked_at: ColumnType<Date | null, never, Date>;
+  last_used_at: ColumnType<Date | null, never, Date>;
+}
+
+export interface AuditTable {
+  entry_no: ColumnType<string, never, never>;
+  at: Timestamp;
+  actor: string;
+  address: string;
+  action: string;
+  status: number;
+  detail: ColumnType<unknown, string | null, never>;
 }
 
 export interface SchedulesTable {

@@ -11,9 +11,10 @@ afterAll(() => rmSync(root, { recursive: true }));
 
 test("a folder has one holder, whose address the others learn", () => {
   const folder = join(root, "made", "when missing");
-  const lock = lockFolder(folder, { url: "http://127.0.0.1:1" });
+  const lock = lockFolder(folder);
   expect(() => lockFolder(folder)).toThrow(FolderLocked);
-  lock.publish("http://127.0.0.1:2");
+  expect(urlOfHolder(folder)).toBeUndefined();
+  lock.publish({ url: "http://127.0.0.1:2", key: "k" });
   expect(urlOfHolder(folder)).toBe("http://127.0.0.1:2");
   lock.release();
   lock.release();
@@ -25,7 +26,7 @@ test("a holder that is killed frees the folder at once, and its old address misl
   const folder = join(root, "killed");
   const source = new URL("../../src/store/lock.ts", import.meta.url).href;
   const program = `const { lockFolder } = await import(${JSON.stringify(source)});
-    lockFolder(${JSON.stringify(folder)}, { url: "http://127.0.0.1:3" });
+    lockFolder(${JSON.stringify(folder)}).publish({ url: "http://127.0.0.1:3", key: "k" });
     console.log("locked");
     setInterval(() => {}, 1000);`;
   const holder = spawn(process.execPath, ["--input-type=module", "-e", program], {
@@ -45,7 +46,7 @@ function urlOfHolder(folder: string): string | undefined {
   try {
     lockFolder(folder).release();
   } catch (error) {
-    if (error instanceof FolderLocked) return error.url;
+    if (error instanceof FolderLocked) return error.service?.url;
     throw error;
   }
   throw new Error("the folder was free");

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -22,7 +22,8 @@ describe("a store in a Postgres", () => {
     const databaseUrl = await postgres.database();
     const stores = await Promise.all(Array.from({ length: 5 }, () => openStore({ databaseUrl, dataDir })));
     const applied = await stores[0]?.pool.query<{ version: number }>("select version from app.migrations");
-    expect(applied?.rows).toEqual([{ version: 1 }, { version: 2 }]);
+    const migrations = readdirSync(join(import.meta.dirname, "../../src/store/migrations"));
+    expect(applied?.rows).toEqual(migrations.map((_, index) => ({ version: index + 1 })));
     await Promise.all(stores.map((store) => store.close()));
     const again = await openStore({ databaseUrl, dataDir });
     await again.ping();
@@ -59,9 +60,11 @@ describe("a store of its own in a folder", () => {
   test("is one process's at a time, keeps what it was told, and knows that an earlier process is dead", async () => {
     const dataDir = mkdtempSync(join(tmpdir(), "sluice-open-"));
     const first = await openStore({ dataDir });
-    await expect(openStore({ dataDir })).rejects.toMatchObject({ code: "folder_locked", url: undefined });
-    first.folder?.publish("http://127.0.0.1:8080");
-    await expect(openStore({ dataDir })).rejects.toMatchObject({ url: "http://127.0.0.1:8080" });
+    await expect(openStore({ dataDir })).rejects.toMatchObject({ code: "folder_locked", service: undefined });
+    first.folder?.publish({ url: "http://127.0.0.1:8080", key: "k" });
+    await expect(openStore({ dataDir })).rejects.toMatchObject({
+      service: { url: "http://127.0.0.1:8080", key: "k" },
+    });
 
     const sync = newSync();
     const { id } = await first.runs.create({ sync, kind: "changes", trigger: "api", spec: resolved(sync) });
