@@ -1,7 +1,7 @@
 /** Wires everything: reads the settings, opens what a command or a role needs, closes it in reverse order. */
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import { createApi } from "./api/server.ts";
+import { type ApiOptions, createApi } from "./api/server.ts";
 import type { Face, ServeOptions, Session } from "./cli/face.ts";
 import { runProgram } from "./cli/program.ts";
 import { remoteOperations } from "./cli/remote.ts";
@@ -15,6 +15,7 @@ import { localOperations } from "./operations/local.ts";
 import type { Operations } from "./operations/operations.ts";
 import { performRun } from "./operations/perform.ts";
 import type { Service } from "./operations/service.ts";
+import { type TakeDelivery, takeDeliveries } from "./operations/webhooks.ts";
 import { openQueue, type Queue } from "./queue/queue.ts";
 import { startReconciler } from "./queue/reconciler.ts";
 import { openRegistry, type Registry } from "./registry.ts";
@@ -141,7 +142,9 @@ async function serve(
   const operations = localOperations(service, { ring: (runId) => queue.ring(runId) });
   // Nothing is sent by a service that then cannot start.
   const key = makeKey();
-  const url = role === "worker" ? null : await listen(operations, service, { host, port, key, log, signal }, opened);
+  const takeDelivery = takeDeliveries(service, (runId) => queue.ring(runId));
+  const listening = { host, port, key, log, signal, takeDelivery };
+  const url = role === "worker" ? null : await listen(operations, service, listening, opened);
   if (role !== "api") startWork(service, queue, operations, log, opened);
   if (url) service.store.folder?.publish({ url, key: key.text });
   options.onListening(url);
@@ -180,12 +183,13 @@ interface Listening {
   readonly key: MadeKey;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly takeDelivery: TakeDelivery;
 }
 
 async function listen(
   operations: Operations,
   service: Service,
-  { host, port, key, log, signal }: Listening,
+  { host, port, key, log, signal, takeDelivery }: Listening,
   opened: AsyncDisposableStack,
 ): Promise<string> {
   const readiness = async (): Promise<void> => {
@@ -196,7 +200,8 @@ async function listen(
   const openWithoutKeys = isLoopback(host);
   if (!openWithoutKeys && !(await keys.any())) throw noKeys(host);
   const access = new Access({ keys, localHash: key.hash, openWithoutKeys, now: () => performance.now() });
-  const api = createApi(operations, { readiness, logger: log, access, note: (entry) => audit.write(entry) });
+  const note: ApiOptions["note"] = (entry) => audit.write(entry);
+  const api = createApi(operations, { readiness, logger: log, access, note, takeDelivery });
   opened.defer(() => api.close());
   try {
     return await api.listen({ host, port });

@@ -77,6 +77,9 @@ export interface ModelQuery {
   readonly filter?: Filter;
 }
 
+/** What names a row: the texts of its key columns, in the order of the model's key. */
+export type RowKey = readonly string[];
+
 /** One execution of a sync as the planner knows it. A higher fence takes over from a lower one. */
 export interface RunRef {
   readonly id: string;
@@ -99,8 +102,13 @@ export interface PlanRequest {
   readonly matchIgnoresCase?: boolean;
   /** Part of every fingerprint. A new salt (an edited mapping) plans every row as changed. */
   readonly salt: string;
-  /** `full` plans every row of the model, also those whose fingerprint is unchanged. */
-  readonly scope: "changes" | "full";
+  /**
+   * `full` plans every row of the model, also those whose fingerprint is unchanged. `keys` plans the rows of `keys` and
+   * no other: only they are read, and only they are removed when they left the model.
+   */
+  readonly scope: "changes" | "full" | "keys";
+  /** Rows that are planned even if they have not changed or wait for their back-off. Their number fits one statement. */
+  readonly keys?: readonly RowKey[];
   /** Whether rows that left the model are planned. When false they stay in state, untouched. */
   readonly removals: boolean;
   /** Now, by the clock that decides back-off. */
@@ -119,10 +127,12 @@ export interface PlanCounts {
   readonly unchanged: number;
   /** Rows that differ but wait for their back-off after a rejection. Not planned. */
   readonly waiting: number;
-  /** Rows of the model, after the filter. */
+  /** Rows of the model, after the filter. With scope `keys` those that are named. */
   readonly modelRows: number;
-  /** Rows in state before the run. */
+  /** Rows in state before the run. With scope `keys` they are counted only where something is removed, else 0. */
   readonly stateRows: number;
+  /** Keys of `PlanRequest.keys` that neither the model nor state has. */
+  readonly notFound: number;
 }
 
 /** One numbered row of a plan. */
@@ -139,6 +149,8 @@ export interface PlannedChange {
   readonly cells: readonly Cell[] | null;
   /** What state knows of the row; null for a row that state does not have. */
   readonly known: KnownRow | null;
+  /** A row of state that `PlanRequest.keys` names: to be sent also when the destination is known to hold it already. */
+  readonly named: boolean;
   /**
    * Removed rows only: another row of the model now has these match values, so the record is not to be removed. The
    * commit forgets the row once that other one was accepted, and keeps it until then.

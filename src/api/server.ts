@@ -7,6 +7,8 @@ import { guard, type Noted } from "./access.ts";
 import { destinationRoutes } from "./destinations.ts";
 import { healthRoutes, type Readiness } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
+import type { TakeDelivery } from "../operations/webhooks.ts";
+import { hookRoutes, triggerRoutes } from "./hooks.ts";
 import { tellProblem } from "./problem.ts";
 import { runRoutes } from "./runs.ts";
 import { sourceRoutes } from "./sources.ts";
@@ -20,10 +22,14 @@ export interface ApiOptions {
   readonly access: Access;
   /** Writes to the audit log. */
   readonly note: (entry: Noted) => Promise<void>;
+  readonly takeDelivery: TakeDelivery;
 }
 
 /** The API, not yet listening. */
-export function createApi(operations: Operations, { readiness, logger, access, note }: ApiOptions): FastifyInstance {
+export function createApi(
+  operations: Operations,
+  { readiness, logger, access, note, takeDelivery }: ApiOptions,
+): FastifyInstance {
   const api = Fastify({
     ...(logger ? { loggerInstance: logger } : { logger: false }),
     // Pages and probes ask every second: a line for each would hide those that matter.
@@ -39,8 +45,9 @@ export function createApi(operations: Operations, { readiness, logger, access, n
     throw new NotFoundError("route_not_found", `There is no ${request.method} ${request.url.split("?")[0]}.`);
   });
   guard(api, access, note);
-  for (const routes of [syncRoutes, runRoutes, sourceRoutes, destinationRoutes, workspaceRoutes, keyRoutes])
-    routes(api, operations);
+  const rooms = [syncRoutes, runRoutes, sourceRoutes, destinationRoutes, triggerRoutes, workspaceRoutes, keyRoutes];
+  for (const routes of rooms) routes(api, operations);
+  hookRoutes(api, takeDelivery);
   healthRoutes(api, readiness);
   return api;
 }

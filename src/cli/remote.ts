@@ -28,7 +28,7 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
         `/v1/destinations/${one(destination)}/objects${object === undefined ? "" : `/${one(object)}`}${query({ settings: JSON.stringify(settings) })}`,
       ),
     plan: (sync, options) => post(`/v1/syncs/${one(sync)}/plan`, options),
-    startRun: (sync, { kind, trigger }) => post(`/v1/syncs/${one(sync)}/runs`, { kind, trigger }),
+    startRun: (sync, { kind, trigger, keys }) => post(`/v1/syncs/${one(sync)}/runs`, { kind, trigger, keys }),
     waitForRun: (id, options) => waitForEnd(id, { get, post }, options),
     run: (id) => get(`/v1/runs/${one(id)}`),
     runs: (filter) => get(`/v1/runs${query(filter)}`),
@@ -39,6 +39,7 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
     keys: async () => (await get<{ data: Awaited<ReturnType<Operations["keys"]>> }>("/v1/keys")).data,
     revokeKey: (id) => call("DELETE", `/v1/keys/${one(id)}`),
     audit: (filter) => get(`/v1/audit${query(filter)}`),
+    triggers: async () => (await get<{ data: Awaited<ReturnType<Operations["triggers"]>> }>("/v1/triggers")).data,
     status: async () => (await get<{ data: Awaited<ReturnType<Operations["status"]>> }>("/v1/syncs")).data,
   };
 }

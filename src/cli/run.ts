@@ -1,5 +1,5 @@
 /** `sluice run`, and what can be done about a run that is held or under way. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Operations, RunView } from "../operations/operations.ts";
 import type { GlobalOptions } from "./face.ts";
 import { brief, count, duration, plural, styled, type Terminal, writeJson, writeLine } from "./output.ts";
@@ -10,14 +10,16 @@ export const runCommand: AddCommand = (program, face, end) => {
   program
     .command("run")
     .argument("<sync>", "the sync's name")
-    .option("--full", "send every row, also those that did not change")
+    .addOption(new Option("--full", "send every row, also those that did not change").conflicts("key"))
+    .option("--key <key...>", "read and send only these rows, also if they did not change")
     .description("send what changed since the last run")
-    .action(async (sync: string, options: { full?: boolean }, command: Command) => {
+    .action(async (sync: string, { full, key }: { full?: boolean; key?: string[] }, command: Command) => {
       const global = command.optsWithGlobals<GlobalOptions>();
       await using session = await face.openSession({ folder: global.dir, url: global.url });
       const started = await session.operations.startRun(sync, {
-        kind: options.full ? "full" : "changes",
+        kind: key ? "keys" : full ? "full" : "changes",
         trigger: "command",
+        keys: key,
       });
       const run = await watch(session.operations, started.run, face.terminal);
       await tellRun(run, session.operations, face.terminal, global.json === true);
@@ -120,6 +122,7 @@ function countLines(run: RunView): readonly string[] {
     const { added, changed, removed, faulty_keys } = run.planned;
     const parts = [`${count(added)} added`, `${count(changed)} changed`, `${count(removed)} removed`];
     if (faulty_keys > 0) parts.push(`${count(faulty_keys)} with a faulty key`);
+    if (run.not_found > 0) parts.push(`${count(run.not_found)} not found`);
     const waiting = run.waiting > 0 ? `, ${count(run.waiting)} waiting after a rejection` : "";
     lines.push(`planned   ${parts.join(", ")}  (${count(run.unchanged)} unchanged${waiting})`);
   }

@@ -9,6 +9,8 @@ import { sourceSchema } from "./source.ts";
 import type { SourceDocument } from "./source.ts";
 import { syncSchema } from "./sync.ts";
 import type { SyncDocument } from "./sync.ts";
+import { triggerSchema } from "./trigger.ts";
+import type { TriggerDocument } from "./trigger.ts";
 
 /** Every kind's schema, in the order in which kinds build on each other. */
 export const schemas = {
@@ -17,6 +19,7 @@ export const schemas = {
   segment: segmentSchema,
   destination: destinationSchema,
   sync: syncSchema,
+  trigger: triggerSchema,
 } as const;
 
 export interface DocumentOf {
@@ -25,12 +28,13 @@ export interface DocumentOf {
   readonly segment: SegmentDocument;
   readonly destination: DestinationDocument;
   readonly sync: SyncDocument;
+  readonly trigger: TriggerDocument;
 }
 
 export type Kind = keyof DocumentOf;
 export type WorkspaceDocument = DocumentOf[Kind];
 
-export const kinds: readonly Kind[] = ["source", "model", "segment", "destination", "sync"];
+export const kinds: readonly Kind[] = ["source", "model", "segment", "destination", "sync", "trigger"];
 
 export function isKind(value: unknown): value is Kind {
   return kinds.some((kind) => kind === value);
@@ -43,6 +47,7 @@ export interface Documents {
   readonly segments: ReadonlyMap<string, SegmentDocument>;
   readonly destinations: ReadonlyMap<string, DestinationDocument>;
   readonly syncs: ReadonlyMap<string, SyncDocument>;
+  readonly triggers: ReadonlyMap<string, TriggerDocument>;
 }
 
 /** Sorts documents by kind and name. Of two with the same kind and name the later one is kept. */
@@ -52,6 +57,7 @@ export function collect(all: Iterable<WorkspaceDocument>): Documents {
   const segments = new Map<string, SegmentDocument>();
   const destinations = new Map<string, DestinationDocument>();
   const syncs = new Map<string, SyncDocument>();
+  const triggers = new Map<string, TriggerDocument>();
   for (const document of all) {
     switch (document.kind) {
       case "source":
@@ -69,13 +75,18 @@ export function collect(all: Iterable<WorkspaceDocument>): Documents {
       case "sync":
         syncs.set(document.name, document);
         break;
+      case "trigger":
+        triggers.set(document.name, document);
+        break;
     }
   }
-  return { sources, models, segments, destinations, syncs };
+  return { sources, models, segments, destinations, syncs, triggers };
 }
 
 /** All documents of a workspace as a list, those that others build on first. */
 export function listOf(documents: Documents): WorkspaceDocument[] {
-  const { sources, models, segments, destinations, syncs } = documents;
-  return [sources, models, segments, destinations, syncs].flatMap((some): WorkspaceDocument[] => [...some.values()]);
+  const { sources, models, segments, destinations, syncs, triggers } = documents;
+  return [sources, models, segments, destinations, syncs, triggers].flatMap((some): WorkspaceDocument[] => [
+    ...some.values(),
+  ]);
 }

@@ -11,6 +11,7 @@ import { problem } from "./problem.ts";
 import type { Problem } from "./problem.ts";
 import { checkConnection } from "./secrets.ts";
 import { syncRules } from "./sync.ts";
+import { triggerRules } from "./trigger.ts";
 import { isRecord, recordAt, valueAt } from "./value-at.ts";
 import type { Path } from "./value-at.ts";
 
@@ -83,6 +84,8 @@ async function beyondSchema(kind: Kind, value: unknown, registry: Registry): Pro
       return modelRules(value);
     case "sync":
       return [...syncRules(value), ...(await fieldProblems(value, registry))];
+    case "trigger":
+      return triggerRules(value);
     case "segment":
       return [];
   }

@@ -28,6 +28,7 @@ const references: Readonly<Record<Kind, readonly { readonly at: Path; readonly t
     { at: ["from", "segment"], to: "segment" },
     { at: ["to", "destination"], to: "destination" },
   ],
+  trigger: [{ at: ["sync"], to: "sync" }],
 };
 
 /** Every reference among the documents that leads nowhere, and every sync whose segment is of another model. */

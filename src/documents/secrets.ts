@@ -10,8 +10,8 @@ import type { SourceDocument } from "./source.ts";
 import { isRecord, valueAt } from "./value-at.ts";
 import type { Path } from "./value-at.ts";
 
-type Connectable = Pick<SourceDocument | DestinationDocument, "kind" | "name" | "connection">;
-type Settings = Connectable["connection"];
+type Settings = (SourceDocument | DestinationDocument)["connection"];
+type Connectable = { readonly kind: string; readonly name: string; readonly connection: Settings };
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const reference = /\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}/g;

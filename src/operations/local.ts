@@ -8,12 +8,14 @@ import { RunStopped } from "../sync/lease.ts";
 import { openDestination } from "./connect.ts";
 import { applyDocuments, storedDocuments } from "./documents.ts";
 import { auditPage, createKey, keyView } from "./keys.ts";
+import { namedKeys } from "./named-keys.ts";
 import type { CheckView, DescribeView, Operations, RejectionsView, RunView, StatusView } from "./operations.ts";
 import { performRun } from "./perform.ts";
 import { previewPlan } from "./preview.ts";
 import type { Service } from "./service.ts";
 import { checkSource, grantsOf } from "./sources.ts";
 import { runView } from "./views.ts";
+import { listTriggers } from "./webhooks.ts";
 
 /** What becomes of a run that is asked for: a worker is told, or this process does it itself when it is waited for. */
 export interface Dispatch {
@@ -29,9 +31,10 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
     grants: (source) => grantsOf(source, service),
     describe: (destination, object, settings) => describe(destination, object, settings, service),
     plan: (sync, options) => previewPlan(sync, options, service),
-    startRun: async (sync, { kind, trigger }) => {
+    startRun: async (sync, { kind, trigger, keys = [] }) => {
       const spec = resolveSync(await storedDocuments(service), sync, await service.registry.mappingKinds());
-      const run = await store.runs.create({ sync, kind, trigger, spec });
+      const named = namedKeys(keys, spec.spec.model.key);
+      const run = await store.runs.create({ sync, kind, trigger, spec, keys: named });
       await ring?.(run.id);
       return view(run);
     },
@@ -53,6 +56,7 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
     keys: async () => (await store.keys.list()).map(keyView),
     revokeKey: async (id) => keyView(await store.keys.revoke(id)),
     audit: (filter) => auditPage(filter, service),
+    triggers: () => listTriggers(service),
   };
 }
 

@@ -19,8 +19,11 @@ export interface Operations {
   describe(destination: string, object: string | undefined, settings: ObjectSettings): Promise<DescribeView>;
   /** What a run would do now. Sends nothing, changes nothing. */
   plan(sync: string, options: { full: boolean; limit: number }): Promise<PlanView>;
-  /** Asks for a run. Asks that come before it begins are one run. */
-  startRun(sync: string, options: { kind: RunKind; trigger: string }): Promise<RunView>;
+  /**
+   * Asks for a run. Asks that come before it begins are one run. Rows that are named by their keys are sent even if
+   * nothing about them changed; a run of kind `keys` reads and sends no others.
+   */
+  startRun(sync: string, options: StartOptions): Promise<RunView>;
   /** Resolves when the run has ended or is held. */
   waitForRun(id: string, options: { onProgress?: (run: RunView) => void; signal?: AbortSignal }): Promise<RunView>;
   run(id: string): Promise<RunView>;
@@ -39,6 +42,8 @@ export interface Operations {
   revokeKey(id: string): Promise<KeyView>;
   /** What was changed or refused over the API, newest first. */
   audit(filter: { limit: number; cursor?: string | undefined }): Promise<Page<AuditView>>;
+  /** The triggers, and where their webhooks are called. */
+  triggers(): Promise<readonly TriggerView[]>;
 }
 
 export interface NewKeyRequest {
@@ -75,6 +80,29 @@ export interface AuditView {
   readonly status: number;
   readonly detail: unknown;
 }
+
+export interface TriggerView {
+  readonly trigger: string;
+  readonly sync: string;
+  readonly scheme: string;
+  readonly run: RunKind;
+  /** Where the payload has the keys of the rows to send. */
+  readonly keys: string | null;
+  /** The address below the service's own. It is a part of the secret: only who may call it should know it. */
+  readonly path: string;
+}
+
+export interface StartOptions {
+  readonly kind: RunKind;
+  readonly trigger: string;
+  /** Each as a value, or of several key columns a list of values, or the row key that rejections show. */
+  readonly keys?: readonly GivenKey[] | undefined;
+}
+
+/** A row's key as people and programs give it. */
+export type GivenKey = KeyValue | readonly KeyValue[];
+
+type KeyValue = string | number | boolean;
 
 export interface Page<Item> {
   readonly data: readonly Item[];
@@ -133,6 +161,8 @@ export interface RunView {
   readonly unchanged: number;
   /** Rows that differ, but were rejected lately and wait for their back-off. */
   readonly waiting: number;
+  /** Keys that were named, and that neither the model nor the destination has a row of. */
+  readonly not_found: number;
   readonly accepted: number;
   readonly rejected: number;
   readonly invalid: number;

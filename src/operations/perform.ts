@@ -49,7 +49,7 @@ async function performClaimed(
   { signal, onProgress }: PerformOptions,
 ): Promise<void> {
   const { spec } = claim.spec;
-  const run: ClaimedRun = { ...claim.identity, kind: claim.kind, stage: claim.stage, spec };
+  const run: ClaimedRun = { ...claim.identity, kind: claim.kind, keys: claim.keys, stage: claim.stage, spec };
   await using ends = await openEnds(claim, term, service);
   if ("failure" in ends) {
     // A plan that the run may have is kept with its journal: the next run that can reach the warehouse settles it.
@@ -101,8 +101,9 @@ async function openEnds(
 
 async function requestAgain(claim: Claim, service: Service): Promise<void> {
   const documents = await storedDocuments(service);
-  const { sync } = claim.identity;
+  const { kind, keys } = claim;
+  const { id, sync } = claim.identity;
   if (!documents.syncs.has(sync)) return;
   const spec = resolveSync(documents, sync, await service.registry.mappingKinds());
-  await service.store.runs.create({ sync, kind: claim.kind, trigger: `recovery of ${claim.identity.id}`, spec });
+  await service.store.runs.create({ sync, kind, trigger: `recovery of ${id}`, spec, keys });
 }

@@ -28,7 +28,7 @@ export async function previewPlan(
   const run: RunRef = { id: "preview", fence: 0 };
   const kind = full ? "full" : "changes";
   const now = service.clock.now();
-  const request = planRequest(spec, { ...run, kind }, model.columns, { connection, now });
+  const request = planRequest(spec, { ...run, kind, keys: [] }, model.columns, { connection, now });
   const plan = await planner.plan({ ...request, dryRun: true }, signal);
   const sample: PlannedChangeView[] = [];
   const firsts = startsOf(plan, limit);
@@ -46,7 +46,7 @@ export async function previewPlan(
     planned: plannedCounts(plan),
     unchanged: plan.unchanged,
     waiting: plan.waiting,
-    gate: checkGate(plan, spec.gate),
+    gate: checkGate(plan, spec.gate, kind),
     sample,
     sample_invalid: sample.filter(({ problem }) => problem !== null).length,
     batches: Math.ceil(plan.removed / records) + Math.ceil((plan.added + plan.changed) / records),

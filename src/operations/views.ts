@@ -14,6 +14,7 @@ export function runView(run: Run, now: Date): RunView {
     planned: counts.plan && plannedCounts(counts.plan),
     unchanged: counts.plan?.unchanged ?? 0,
     waiting: counts.plan?.waiting ?? 0,
+    not_found: counts.plan?.notFound ?? 0,
     accepted: counts.accepted,
     rejected: counts.rejected,
     invalid: counts.invalid,

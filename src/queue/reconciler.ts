@@ -15,6 +15,7 @@ export interface Reconciliation {
 export async function reconcile({ store, queue, startRun, onError }: Reconciliation): Promise<void> {
   // Its own trouble must not keep lost runs from being found.
   await startDue(store, startRun, onError).catch(onError);
+  await store.hooks.prune().catch(onError);
   for (const run of await store.runs.orphaned()) await queue.ring(run.id);
   for (const run of await store.runs.queued()) await queue.ring(run.id);
 }

@@ -2,13 +2,17 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
 import type { ResolvedSync } from "../documents/resolve.ts";
 import { FencedError, type RunIdentity, type RunKind, type RunStatus } from "../sync/ports.ts";
-import { planIsKept } from "./runs.ts";
+import type { RowKey } from "../warehouse.ts";
+import { adoptKeys, keysOf } from "./run-keys.ts";
+import { comesTooSoon, planIsKept } from "./runs.ts";
 import type { Database } from "./tables.ts";
 
 /** A run that a worker may do now. */
 export interface Claim {
   readonly identity: RunIdentity;
   readonly kind: RunKind;
+  /** Rows to send even if nothing about them changed; also those of lost runs of the sync, which this one settles. */
+  readonly keys: readonly RowKey[];
   /** `new` is planned first; `released` goes on with the plan that the gate held; `lost` is only settled. */
   readonly stage: "new" | "released" | "lost";
   readonly spec: ResolvedSync;
@@ -76,12 +80,20 @@ async function claim(
     .where("id", "=", runId)
     .where("status", "=", seen.status)
     .where("released", "=", seen.released)
-    .$if(stage === "new", (query) => query.where(sql<boolean>`not ${planIsKept}`))
+    .$if(stage === "new", (query) => query.where(sql<boolean>`not ${planIsKept} and not ${comesTooSoon}`))
     .returning(["kind", "spec"])
     .executeTakeFirst();
-  if (run) return { identity, stage, ...run };
+  if (run) return await withKeys(trx, { identity, stage, ...run });
   await endLease(trx, identity);
   return null;
+}
+
+/** Only a run that is not planned yet can take over what lost ones were to send. */
+async function withKeys(trx: Transaction<Database>, claim: Omit<Claim, "keys">): Promise<Claim> {
+  const { id } = claim.identity;
+  if (claim.stage === "new" && claim.kind !== "full") await adoptKeys(trx, claim.identity);
+  const { kind } = await trx.selectFrom("app.runs").select("kind").where("id", "=", id).executeTakeFirstOrThrow();
+  return { ...claim, kind, keys: kind === "full" ? [] : await keysOf(trx, id) };
 }
 
 function stageOf({ status, released }: { status: RunStatus; released: boolean }): Claim["stage"] | null {

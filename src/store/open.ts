@@ -6,6 +6,7 @@ import { messageOf, SluiceError } from "../errors.ts";
 import type { RunStore } from "../sync/ports.ts";
 import { type Audit, openAudit } from "./audit.ts";
 import { type DatabaseClock, openClock } from "./clock.ts";
+import { type Hooks, openHooks } from "./hooks.ts";
 import { openDocuments, type StoredDocuments } from "./documents.ts";
 import { type Keys, openKeys } from "./keys.ts";
 import { type Leases, openLeases } from "./leases.ts";
@@ -25,6 +26,7 @@ export interface Store {
   readonly runs: Runs;
   readonly rejections: Rejections;
   readonly schedules: Schedules;
+  readonly hooks: Hooks;
   readonly leases: Leases;
   readonly keys: Keys;
   readonly audit: Audit;
@@ -95,6 +97,7 @@ async function openRooms(pool: StorePool, folder: FolderLock | null): Promise<St
     runs: openRuns(db),
     rejections: openRejections(db),
     schedules: openSchedules(db),
+    hooks: openHooks(db),
     leases,
     keys: openKeys(db),
     audit: openAudit(db),

@@ -3,6 +3,7 @@ import { type Kysely, sql } from "kysely";
 import type { RunEnd, RunIdentity, RunProgress, RunStatus, RunStore } from "../sync/ports.ts";
 import { deleteJournal, readEntries, writeEntry } from "./journal.ts";
 import { endLease, fenced, renewLease } from "./leases.ts";
+import { forgetKeys } from "./run-keys.ts";
 import { writeRejections } from "./rejections.ts";
 import type { Database } from "./tables.ts";
 import { storableJson } from "./text.ts";
@@ -83,6 +84,7 @@ async function endRun(
       .where("id", "=", run.id)
       .execute();
     await endLease(trx, run);
+    await forgetKeys(trx, run.id);
     if (!keepJournal) await deleteJournal(trx, run.id);
   });
 }
@@ -102,5 +104,6 @@ async function endLost(db: Kysely<Database>, lostRunId: string, by: RunIdentity,
       .where("sync", "=", by.sync)
       .execute();
     await deleteJournal(trx, lostRunId);
+    await forgetKeys(trx, lostRunId);
   });
 }

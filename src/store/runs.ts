@@ -1,10 +1,12 @@
 /** Runs as people and triggers see them: asked for, listed, cancelled, released. What a worker writes is in run-store.ts. */
-import { type Kysely, sql } from "kysely";
+import { type Kysely, sql, type Transaction } from "kysely";
 import type { ResolvedSync } from "../documents/resolve.ts";
 import { ConflictError, NotFoundError } from "../errors.ts";
 import type { RunCounts, RunKind, RunStatus } from "../sync/ports.ts";
+import type { RowKey } from "../warehouse.ts";
 import { newId } from "./ids.ts";
 import { type Run, runColumns, toRun } from "./run.ts";
+import { addKeys, forgetKeys } from "./run-keys.ts";
 import type { Database } from "./tables.ts";
 
 export type { Run } from "./run.ts";
@@ -15,6 +17,10 @@ export interface RunRequest {
   /** What asked for it, such as `schedule` or `api`. */
   readonly trigger: string;
   readonly spec: ResolvedSync;
+  /** Rows to send even if nothing about them changed. */
+  readonly keys?: readonly RowKey[];
+  /** Wait behind a run that is held, where nobody is there to release it. */
+  readonly behindHeld?: boolean;
 }
 
 export interface RunFilter {
@@ -33,7 +39,8 @@ export interface Page<Item> {
 export interface Runs {
   /**
    * Asks for a run. While one of the sync waits to begin, it is that one, with the newest documents; `full` wins over
-   * `changes`. Throws ConflictError `run_held` while a run of the sync is held at the gate.
+   * `changes`, that over `keys`, and every key that was named is in it: too many for one statement make it a full one.
+   * Throws ConflictError `run_held` while a run of the sync is held at the gate.
    */
   create(request: RunRequest): Promise<Run>;
   /** Throws NotFoundError `run_not_found`. */
@@ -79,31 +86,33 @@ const noCounts: RunCounts = {
 /** The runs of a control store. */
 export function openRuns(db: Kysely<Database>): Runs {
   return {
-    create: (request) => create(db, request),
+    create: (request) => db.transaction().execute((trx) => createRun(trx, request)),
     get: (id) => get(db, id),
     list: (filter) => list(db, filter),
     last: () => last(db),
     active: (sync) => active(db, sync),
-    requestCancel: (id) => requestCancel(db, id),
+    requestCancel: (id) => db.transaction().execute((trx) => requestCancel(trx, id)),
     release: (id) => release(db, id),
     queued: () => queued(db),
     orphaned: () => orphaned(db),
   };
 }
 
-async function create(db: Kysely<Database>, { sync, kind, trigger, spec }: RunRequest): Promise<Run> {
-  const held = await db
+/** `Runs.create`, as a part of a larger transaction. */
+export async function createRun(trx: Transaction<Database>, request: RunRequest): Promise<Run> {
+  const { sync, kind, trigger, spec, keys = [] } = request;
+  const held = await trx
     .selectFrom("app.runs")
     .select("id")
     .where("sync", "=", sync)
     .where("status", "=", "held")
     .executeTakeFirst();
-  if (held) {
+  if (held && request.behindHeld !== true) {
     throw new ConflictError("run_held", `Run ${held.id} of sync "${sync}" is held at the gate.`, {
       hint: "Release or cancel it first.",
     });
   }
-  const row = await db
+  const row = await trx
     .insertInto("app.runs")
     .values({
       id: newId("run"),
@@ -121,12 +130,16 @@ async function create(db: Kysely<Database>, { sync, kind, trigger, spec }: RunRe
         .where("released", "=", false)
         .doUpdateSet((eb) => ({
           spec: eb.ref("excluded.spec"),
-          kind: sql<RunKind>`case when 'full' in (excluded.kind, runs.kind) then 'full' else 'changes' end`,
+          kind: sql<RunKind>`case when 'full' in (excluded.kind, runs.kind) then 'full'
+            when 'changes' in (excluded.kind, runs.kind) then 'changes' else 'keys' end`,
         })),
     )
     .returning(runColumns)
     .executeTakeFirstOrThrow();
-  return toRun(row);
+  // A full run sends every row anyway.
+  if (row.kind === "full" || keys.length === 0) return toRun(row);
+  const fits = await addKeys(trx, row.id, keys);
+  return toRun(fits ? row : { ...row, kind: "full" });
 }
 
 async function get(db: Kysely<Database>, id: string): Promise<Run> {
@@ -174,8 +187,8 @@ async function active(db: Kysely<Database>, sync: string): Promise<Run | null> {
   return row ? toRun(row) : null;
 }
 
-async function requestCancel(db: Kysely<Database>, id: string): Promise<Run> {
-  const row = await db
+async function requestCancel(trx: Transaction<Database>, id: string): Promise<Run> {
+  const row = await trx
     .updateTable("app.runs")
     .set({
       cancel_requested: true,
@@ -186,8 +199,9 @@ async function requestCancel(db: Kysely<Database>, id: string): Promise<Run> {
     .where("ended_at", "is", null)
     .returning(runColumns)
     .executeTakeFirst();
+  if (row?.status === "cancelled") await forgetKeys(trx, id);
   if (row) return toRun(row);
-  const run = await get(db, id);
+  const run = await get(trx, id);
   throw new ConflictError("run_ended", `Run ${id} has ended already: ${run.status}.`);
 }
 
@@ -204,6 +218,17 @@ async function release(db: Kysely<Database>, id: string): Promise<Run> {
   throw new ConflictError("run_not_held", `Run ${id} is not held at the gate: it is ${run.status}.`);
 }
 
+/**
+ * A run that a webhook asked for begins ten seconds after the last one of its sync at the earliest: a burst of thousands
+ * of deliveries is then two runs, however short each of them is.
+ */
+export const comesTooSoon = sql<boolean>`(
+  runs.trigger like 'webhook %' and not runs.released and exists (
+    select from app.runs earlier
+    where earlier.sync = runs.sync and earlier.id <> runs.id and earlier.started_at > now() - interval '10 seconds'
+  )
+)`;
+
 async function queued(db: Kysely<Database>): Promise<readonly Run[]> {
   const rows = await db
     .selectFrom("app.runs")
@@ -211,6 +236,7 @@ async function queued(db: Kysely<Database>): Promise<readonly Run[]> {
     .where("status", "=", "queued")
     .where(sql<boolean>`not ${syncIsBusy}`)
     .where(sql<boolean>`(released or not ${planIsKept})`)
+    .where(sql<boolean>`not ${comesTooSoon}`)
     .orderBy("id")
     .execute();
   return rows.map(toRun);

@@ -19,6 +19,8 @@ export interface Database {
   "app.inputs": InputsTable;
   "app.keys": KeysTable;
   "app.audit": AuditTable;
+  "app.run_keys": RunKeysTable;
+  "app.hooks": HooksTable;
 }
 
 export interface DocumentsTable {
@@ -44,6 +46,7 @@ export interface RunsTable {
   spec: Json<ResolvedSync>;
   fence: ColumnType<string, number | undefined, number>;
   worker: string | null;
+  named: Generated<number>;
   created_at: Timestamp;
   started_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
   ended_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
@@ -102,6 +105,16 @@ export interface AuditTable {
   action: string;
   status: number;
   detail: ColumnType<unknown, string | null, never>;
+}
+
+export interface HooksTable {
+  trigger: string;
+  id: string;
+}
+
+export interface RunKeysTable {
+  run_id: string;
+  key: string;
 }
 
 export interface SchedulesTable {

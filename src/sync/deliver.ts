@@ -110,7 +110,7 @@ function sort({ spec, map, full }: Delivery, planned: PlannedChange): Sorted {
   if (mapped.kind === "invalid") return { invalid: mapped.row };
   const { change, recordHash } = mapped;
   const held = planned.kind === "changed" && planned.known?.recordHash === recordHash;
-  if (held && !full) return { already: { seq: planned.seq, kind: "accepted", recordHash } };
+  if (held && !full && !planned.named) return { already: { seq: planned.seq, kind: "accepted", recordHash } };
   return { operation, sendable: { change, recordHash } };
 }
 

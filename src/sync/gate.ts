@@ -1,12 +1,13 @@
 /** The safety check between plan and send. */
 import type { PlanCounts } from "../warehouse.ts";
-import type { Bound, GateReport, GateSpec } from "./ports.ts";
+import type { Bound, GateReport, GateSpec, RunKind } from "./ports.ts";
 
 /** Why a plan must not be sent before a person has looked, or null when it may go. */
-export function checkGate(plan: PlanCounts, gate: GateSpec): GateReport | null {
-  const reasons = [emptyModel(plan), tooManyRemovals(plan, gate), faultyKeys(plan, gate)].filter(
-    (reason) => reason !== null,
-  );
+export function checkGate(plan: PlanCounts, gate: GateSpec, kind: RunKind): GateReport | null {
+  // Of named rows it is no wonder that all of them are gone.
+  const empty = kind === "keys" ? null : emptyModel(plan);
+  const removals = empty === null ? tooManyRemovals(plan, gate) : null;
+  const reasons = [empty, removals, faultyKeys(plan, gate)].filter((reason) => reason !== null);
   return reasons.length === 0 ? null : { reasons };
 }
 
@@ -20,8 +21,8 @@ function emptyModel({ modelRows, stateRows, removed }: PlanCounts): Reason {
   };
 }
 
-function tooManyRemovals({ removed, stateRows, modelRows }: PlanCounts, gate: GateSpec): Reason {
-  if (modelRows === 0 || !exceeds(removed, stateRows, gate.removed)) return null;
+function tooManyRemovals({ removed, stateRows }: PlanCounts, gate: GateSpec): Reason {
+  if (!exceeds(removed, stateRows, gate.removed)) return null;
   const share = ((100 * removed) / stateRows).toFixed(1);
   return {
     code: "too_many_removals",

@@ -15,8 +15,12 @@ const trustedMs = 86_400_000;
 export type Inputs = string | null;
 
 /** Asks the warehouse before anything is planned: what changes from now on is seen by the next run. */
-export async function readInputs({ spec, stage }: ClaimedRun, world: World, signal: AbortSignal): Promise<Inputs> {
-  if (spec.skipUnchanged !== true || stage !== "new") return null;
+export async function readInputs(
+  { spec, stage, kind }: ClaimedRun,
+  world: World,
+  signal: AbortSignal,
+): Promise<Inputs> {
+  if (spec.skipUnchanged !== true || stage !== "new" || kind === "keys") return null;
   const token = (await world.warehouse.inputsToken?.(spec.model, signal)) ?? null;
   if (token === null) return null;
   return hash("sha256", JSON.stringify([token, spec.model, spec.mode, spec.removed, mappingSalt(spec)]), "hex");
@@ -31,7 +35,8 @@ export async function isUnchanged(
   if (run.spec.skipUnchanged !== true || run.stage !== "new") return false;
   const mark = await store.inputs(stateName);
   const fresh = mark !== null && clock.now().getTime() - mark.comparedAt.getTime() < trustedMs;
-  if (run.kind === "changes" && inputs !== null && fresh && mark.token === inputs) return true;
+  const asksOnlyForChanges = run.kind === "changes" && run.keys.length === 0;
+  if (asksOnlyForChanges && inputs !== null && fresh && mark.token === inputs) return true;
   await store.keepInputs(run, stateName, null);
   return false;
 }

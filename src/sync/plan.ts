@@ -1,13 +1,13 @@
 /** Asks the warehouse to freeze what a run will send. */
 import { hash } from "node:crypto";
 import type { Connection } from "../destination.ts";
-import type { Column, PlanRequest, RunRef } from "../warehouse.ts";
+import type { Column, PlanRequest, RowKey, RunRef } from "../warehouse.ts";
 import type { RunKind, SyncSpec } from "./ports.ts";
 
 /** What to plan. The spec's mapping is part of every fingerprint: after an edit every row is mapped again. */
 export function planRequest(
   spec: SyncSpec,
-  run: RunRef & { readonly kind: RunKind },
+  run: RunRef & { readonly kind: RunKind; readonly keys: readonly RowKey[] },
   columns: readonly Column[],
   { connection, now }: { readonly connection: Pick<Connection, "ignoresCase">; readonly now: Date },
 ): PlanRequest {
@@ -21,6 +21,8 @@ export function planRequest(
     ),
     salt: mappingSalt(spec),
     scope: run.kind,
+    // A model whose key was changed since has other columns, and no row of that name.
+    keys: run.keys.filter((key) => key.length === spec.model.key.length),
     removals: spec.mode === "mirror" && spec.removed !== "ignore",
     now,
   };

@@ -15,7 +15,8 @@ export interface Clock {
 /** A number from 0 up to 1. */
 export type Random = () => number;
 
-export type RunKind = "changes" | "full";
+/** `changes`: what differs, and the rows that are named. `full`: every row. `keys`: the rows that are named, and no other. */
+export type RunKind = "changes" | "full" | "keys";
 
 export type RunStatus =
   | "queued"

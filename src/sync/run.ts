@@ -5,7 +5,7 @@
 import { DestinationError } from "../destination.ts";
 import { messageOf, SluiceError } from "../errors.ts";
 import { InvalidMapping } from "../mapping.ts";
-import type { PlanCounts } from "../warehouse.ts";
+import type { PlanCounts, RowKey } from "../warehouse.ts";
 import { commit, noCounts, plannedChanges, plannedRows, recount } from "./commit.ts";
 import { deliver } from "./deliver.ts";
 import { checkGate } from "./gate.ts";
@@ -31,6 +31,8 @@ import type { World } from "./world.ts";
 /** A claimed run. `new` is planned first; `released` goes on with the plan that the gate held; `lost` is only settled. */
 export interface ClaimedRun extends RunIdentity {
   readonly kind: RunKind;
+  /** Rows that are sent even if nothing about them changed. */
+  readonly keys: readonly RowKey[];
   readonly stage: "new" | "released" | "lost";
   readonly spec: SyncSpec;
 }
@@ -59,7 +61,7 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
       run.stage === "new" ? await planNew(run, model, world, report, lease.signal) : await takeUp(run, world);
     if (plannedRows(plan) === 0) return await endEmpty(run, plan, inputs, world, report);
     const destination = await prepareDestination(run.spec, model, world, lease.signal);
-    const gate = run.stage === "new" ? checkGate(plan, run.spec.gate) : null;
+    const gate = run.stage === "new" ? checkGate(plan, run.spec.gate, run.kind) : null;
     if (gate) return await report.hold(gate, plan);
     await report.step("sending", { plan });
     const failure = await send(run, { ...model, ...destination }, world, report, lease.signal);
@@ -126,6 +128,7 @@ const nothing: PlanCounts = {
   waiting: 0,
   modelRows: 0,
   stateRows: 0,
+  notFound: 0,
 };
 
 /** Sends the plan. Returns why it stopped early, if it did: what was sent is committed either way. */

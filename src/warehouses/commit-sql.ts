@@ -67,16 +67,20 @@ when not matched then insert (row_key, fingerprint, kind, attempts, next_at, cod
   values (x.row_key, x.fingerprint, x.kind, 1, ${wait("0")}, x.code, x.message, ${dialect.literal(run.id)})`;
 }
 
-/** Keeps what waits, what was refused now, and what was planned but not sent. All else is settled or gone. */
+/**
+ * Keeps what waits, what was refused now, and what was planned but not sent. All else is settled or gone; but of rows
+ * that a plan of named rows did not look at, nothing is known.
+ */
 function cleanFailed(terms: CommitTerms): string {
-  const { failed } = terms.tables;
+  const { failed, plan } = terms.tables;
+  const lookedAtAll = `(select count(*) from ${plan} where seq = 0 and known_hash = 'keys') = 0`;
   return `merge into ${failed} as f
 using (
 select e.row_key, e.kind, e.fingerprint from ${failed} as e left join (
 ${settled(terms, "left join")}
 where p.seq > 0 and (p.waiting = 1 or o.kind is null or o.kind in ('rejected', 'invalid'))
 ) as x on e.row_key = x.row_key and e.kind = x.kind and e.fingerprint is not distinct from x.fingerprint
-where x.row_key is null
+where x.row_key is null and (${lookedAtAll} or e.row_key in (select row_key from ${plan} where seq > 0))
 ) as gone on f.row_key = gone.row_key and f.kind = gone.kind and f.fingerprint is not distinct from gone.fingerprint
 when matched then delete`;
 }

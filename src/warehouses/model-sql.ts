@@ -5,10 +5,12 @@ import { filterSql } from "./filter.ts";
 import { parseName, quote } from "./names.ts";
 import { enclose, oneStatement } from "./statement.ts";
 
-/** The rows of a model, narrowed by its filter: `from … where …`. */
-export function modelSource(model: ModelQuery, dialect: Dialect): string {
+/** The rows of a model, narrowed by its filter and by a condition of ours: `from … where …`. */
+export function modelSource(model: ModelQuery, dialect: Dialect, narrowing?: string): string {
+  const filter = model.filter === undefined ? [] : [filterSql(model.filter, dialect)];
+  const conditions = narrowing === undefined ? filter : [...filter, narrowing];
   const from = `from ${modelTable(model, dialect)}`;
-  return model.filter === undefined ? from : `${from}\nwhere ${filterSql(model.filter, dialect)}`;
+  return conditions.length === 0 ? from : `${from}\nwhere ${conditions.join(" and ")}`;
 }
 
 /** The model as one statement of its own, without its filter. */

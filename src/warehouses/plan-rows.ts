@@ -34,12 +34,12 @@ const kinds: ReadonlySet<unknown> = new Set<PlannedChange["kind"]>([
   "duplicate_match",
 ]);
 
-/** seq, kind, row key, known, known hash, known id, known match, reclaimed, cells. */
+/** seq, kind, row key, known (2: and named), known hash, known id, known match, reclaimed, cells. */
 type ChangeText = readonly [
   number,
   PlannedChange["kind"],
   string,
-  0 | 1,
+  0 | 1 | 2,
   string | null,
   string | null,
   readonly Cell[] | null,
@@ -55,7 +55,7 @@ function isChangeText(value: unknown): value is ChangeText {
     Number.isSafeInteger(seq) &&
     kinds.has(kind) &&
     typeof rowKey === "string" &&
-    (known === 0 || known === 1) &&
+    (known === 0 || known === 1 || known === 2) &&
     isCell(hash) &&
     isCell(id) &&
     areCells(match) &&
@@ -88,7 +88,8 @@ export function parseChanges(page: string, columns: readonly Column[]): readonly
     kind,
     rowKey,
     cells: cells === null ? null : wireCells(cells, floats),
-    known: known === 1 ? { recordHash, destinationId, match: match ?? [] } : null,
+    known: known === 0 ? null : { recordHash, destinationId, match: match ?? [] },
+    named: known === 2,
     reclaimed: reclaimed === 1,
   }));
 }
@@ -119,11 +120,11 @@ function wireFloat(cell: Cell): Cell {
 
 /** The counts of a plan that was just made. */
 export async function countPlan(session: Session, plan: string): Promise<PlanCounts> {
-  const groups = await session.query(`select kind, waiting, count(*), max(model_rows), max(state_rows)
-    from ${plan} group by kind, waiting`);
+  const groups = await session.query(`select kind, waiting, count(*), max(model_rows), max(state_rows),
+    max(case when kind = 'plan' then cells end) from ${plan} group by kind, waiting`);
   const count = (kind: string): number =>
     Number(groups.find(([name, waits]) => name === kind && waits === "0")?.[2] ?? 0);
-  const [, , , modelRows, stateRows] = groups.find(([name]) => name === "plan") ?? [];
+  const [, , , modelRows, stateRows, notFound] = groups.find(([name]) => name === "plan") ?? [];
   const sum = (rows: readonly Row[]): number => rows.reduce((total, row) => total + Number(row[2]), 0);
   const ofModel = groups.filter(([kind]) => kind !== "removed" && kind !== "plan");
   return {
@@ -137,5 +138,6 @@ export async function countPlan(session: Session, plan: string): Promise<PlanCou
     waiting: sum(groups.filter(([, waits]) => waits === "1")),
     modelRows: Number(modelRows),
     stateRows: Number(stateRows),
+    notFound: Number(notFound ?? 0),
   };
 }

@@ -3,6 +3,7 @@ import type { Column, PlanRequest } from "../warehouse.ts";
 import type { Dialect } from "./dialect.ts";
 import type { PlannerTables } from "./names.ts";
 import { modelSource } from "./model-sql.ts";
+import { mayBeNamed, namedKeys } from "./named-rows.ts";
 
 /** In the order in which they are numbered; `plan` is the row 0, which tells of the plan as a whole. */
 export const planKinds = ["removed", "null_key", "duplicate_key", "duplicate_match", "changed", "added"] as const;
@@ -37,12 +38,12 @@ export function planStatement(
   if (matchKey !== null) compared.push(`${matchKey} as match_key`);
   const rows = [...compared, ...values].join(",\n  ");
   const source = {
-    rows: `select ${rows}\n${modelSource(request.model, dialect)}`,
+    rows: `select ${rows}\n${narrowedSource(request, columns, dialect)}`,
     materialized: dialect.materialized,
     matchCells: matchCells(request, (column) => valueOf(request, column), dialect),
     cells: cellsOf(request, (column) => valueOf(request, column), dialect),
   };
-  return differences(source, tables, request, dialect);
+  return differences(source, tables, request, columns, dialect);
 }
 
 /**
@@ -64,7 +65,7 @@ export function sourceStatement(
     `${matchCells(request, named, dialect)} as match_cells`,
     ...(withCells ? [`${cellsOf(request, named, dialect)} as cells`] : []),
   ];
-  return `select ${texts.join(",\n  ")}\n${modelSource(request.model, dialect)}`;
+  return `select ${texts.join(",\n  ")}\n${narrowedSource(request, columns, dialect)}`;
 }
 
 /**
@@ -75,12 +76,14 @@ export function differences(
   source: PlanSource,
   tables: Pick<PlannerTables, "state" | "failed">,
   request: PlanRequest,
+  columns: readonly Column[],
   dialect: Dialect,
 ): string {
   const { removals, scope } = request;
   const matchable = matchesOtherThanKey(request);
-  const waits = scope === "full" ? "false" : `coalesce(f.next_at > ${request.now.getTime()}, false)`;
-  return `with source as${source.materialized} (
+  const waits = scope === "full" ? "false" : `forced = 0 and coalesce(f.next_at > ${request.now.getTime()}, false)`;
+  const names = namesRows(request);
+  return `with ${names ? `wanted as (${wanted(request, columns, dialect)}),\n` : ""}source as${source.materialized} (
 ${source.rows}
 ),
 shared_key as (select row_key from source where row_key is not null group by row_key having count(*) > 1)${
@@ -97,11 +100,13 @@ select m.*, s.row_key as known_key, s.record_hash as known_hash, s.destination_i
     ${matchable ? "when d.copies > 1 then 'duplicate_match'" : ""}
     when s.row_key is null then 'added'
     else 'changed' end as kind,
-  ${matchable ? "case when m.fingerprint is null and d.copies is not null then 1 else 0 end" : "0"} as reclaimed
-from source m ${removals ? "full outer" : "left"} join ${tables.state} s on s.row_key = m.row_key
+  ${matchable ? "case when m.fingerprint is null and d.copies is not null then 1 else 0 end" : "0"} as reclaimed,
+  ${names ? "case when w.row_key is null then 0 else 1 end" : "0"} as forced
+from source m ${removals ? "full outer" : "left"} join ${comparedState(tables, request)} s on s.row_key = m.row_key
 left join shared_key k on k.row_key = m.row_key
 ${matchable ? "left join found d on d.match_key = case when m.fingerprint is null then s.match_cells else m.match_key end" : ""}
-${scope === "full" ? "" : `where ${differs(matchable)}`}
+${names ? "left join wanted w on w.row_key = coalesce(m.row_key, s.row_key)" : ""}
+${whatToPlan(request, matchable)}
 ),
 named as (
 select c.*, coalesce(c.row_key, c.known_key, 'null key ' || md5(cast(c.fingerprint as varchar))) as name from compared c
@@ -113,13 +118,62 @@ from named c left join ${tables.failed} f
 )
 select row_number() over (order by waiting, ${rank}, ${dialect.bytewise("name")}, fingerprint) as seq,
   waiting, kind, name as row_key, fingerprint, case when kind <> 'removed' then ${source.matchCells} end as match_cells,
-  case when known_key is null then 0 else 1 end as known, known_hash, known_id, known_match, reclaimed,
+  case when known_key is null then 0 else 1 + forced end as known, known_hash, known_id, known_match, reclaimed,
   cast(null as bigint) as model_rows, cast(null as bigint) as state_rows,
   case when kind <> 'removed' then ${source.cells} end as cells
 from aged
 union all
-select 0, 0, 'plan', ${dialect.literal(request.run.id)}, null, null, 0, null, null, null, 0,
-  (select count(*) from source), (select count(*) from ${tables.state}), null`;
+select 0, 0, 'plan', ${dialect.literal(request.run.id)}, null, null, 0, ${dialect.literal(scope)}, null, null, 0,
+  ${totals(tables, request)}`;
+}
+
+/** Whether rows are planned because they are named. A full plan has them anyway. */
+function namesRows({ scope, keys = [] }: PlanRequest): boolean {
+  return scope === "keys" || (scope === "changes" && keys.length > 0);
+}
+
+function wanted({ keys = [], model }: PlanRequest, columns: readonly Column[], dialect: Dialect): string {
+  return namedKeys(keys, keyColumns(model.key, columns), dialect, (texts) => keyText(texts, dialect));
+}
+
+/**
+ * The model's rows, or those that are named. Where a row that left could have its match values taken over by any other
+ * row, all of them are looked at, or the record of that other row would be removed.
+ */
+function narrowedSource(request: PlanRequest, columns: readonly Column[], dialect: Dialect): string {
+  const { model, keys = [] } = request;
+  if (request.scope !== "keys" || (request.removals && matchesOtherThanKey(request))) {
+    return modelSource(model, dialect);
+  }
+  return modelSource(model, dialect, mayBeNamed(keys, keyColumns(model.key, columns), dialect));
+}
+
+function comparedState({ state }: Pick<PlannerTables, "state">, { scope }: PlanRequest): string {
+  return scope === "keys" ? `(select * from ${state} where row_key in (select row_key from wanted))` : state;
+}
+
+function whatToPlan(request: PlanRequest, matchable: boolean): string {
+  const isNamed = "w.row_key is not null";
+  switch (request.scope) {
+    case "full":
+      return "";
+    case "keys":
+      return `where ${isNamed}`;
+    case "changes":
+      return `where ${differs(matchable)}${namesRows(request) ? ` or ${isNamed}` : ""}`;
+  }
+}
+
+/** Of the plan as a whole: rows of the model, rows of state, and, in the place of cells, the keys that were not found. */
+function totals({ state }: Pick<PlannerTables, "state">, request: PlanRequest): string {
+  const notFound = `cast((select count(*) from wanted w left join source m on m.row_key = w.row_key
+    left join ${state} s on s.row_key = w.row_key where m.row_key is null and s.row_key is null) as varchar)`;
+  const ofState = `(select count(*) from ${state})`;
+  if (request.scope !== "keys")
+    return `(select count(*) from source), ${ofState}, ${namesRows(request) ? notFound : "null"}`;
+  const removes = "(select count(*) from aged where kind = 'removed') > 0";
+  return `(select count(*) from source where row_key in (select row_key from wanted)),
+  case when ${removes} then ${ofState} else 0 end, ${notFound}`;
 }
 
 const rank = `case kind ${planKinds.map((kind, index) => `when '${kind}' then ${index + 1}`).join(" ")} end`;
@@ -152,10 +206,15 @@ function valueOf({ columns }: PlanRequest, column: Column): string {
 
 /** The key as one text: of several columns, a JSON array of their texts. Null as soon as one of them is. */
 function rowKey(key: readonly string[], columns: readonly Column[], dialect: Dialect): string {
-  const texts = key.map((name) => {
-    const column = columns.find((candidate) => candidate.name === name);
-    return dialect.cell(column ?? { name, type: "text", native: "" }, dialect.column(name));
-  });
+  const texts = keyColumns(key, columns).map((column) => dialect.cell(column, dialect.column(column.name)));
+  return keyText(texts, dialect);
+}
+
+function keyColumns(key: readonly string[], columns: readonly Column[]): readonly Column[] {
+  return key.map((name) => columns.find((column) => column.name === name) ?? { name, type: "text", native: "" });
+}
+
+function keyText(texts: readonly string[], dialect: Dialect): string {
   const [only = "null"] = texts;
   return texts.length === 1 ? only : `'[' || ${texts.map((text) => dialect.json(text)).join(" || ',' || ")} || ']'`;
 }

@@ -62,6 +62,9 @@ describe("what is not there is 404, and the name that was likely meant is told",
 describe("what is wrong with the request is 422 and names every field", () => {
   test.each([
     ["/v1/syncs/companies/runs", { kind: "all" }, ["/kind"]],
+    ["/v1/syncs/companies/runs", { kind: "keys" }, ["/keys"]],
+    ["/v1/syncs/companies/runs", { keys: ["A1"] }, ["/keys"]],
+    ["/v1/syncs/companies/runs", { kind: "keys", keys: [2 ** 60] }, ["/keys/0"]],
     ["/v1/syncs/companies/runs", { kind: "all", kindd: "full", trigger: 7 }, ["/kind", "/kindd", "/trigger"]],
     ["/v1/syncs/companies/runs", [], [""]],
     ["/v1/syncs/companies/runs", { trigger: "\0" }, ["/trigger"]],

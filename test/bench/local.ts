@@ -111,7 +111,7 @@ const steps: Readonly<Record<string, (folder: string) => Promise<Readonly<Record
         cells: "null",
       };
       const tables = { state: parquet(known), failed: "failed" };
-      const ours = differences(compared, tables, request("third", 3), localDialect);
+      const ours = differences(compared, tables, request("third", 3), columns, localDialect);
       const times: Record<"bare" | "ours", number[]> = { bare: [], ours: [] };
       for (let round = 0; round < 3; round += 1) {
         times.bare.push(await timed(() => session.execute(`create or replace table found as ${bare}`)));

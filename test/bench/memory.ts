@@ -119,7 +119,7 @@ async function adopt(environment: NodeJS.ProcessEnv): Promise<void> {
   const run = { id: "adopt", fence: 0 };
   const now = new Date();
   const columns = readColumns(spec, await opened.columns(spec.model), kinds);
-  await planner.plan(planRequest(spec, { ...run, kind: "changes" }, columns, { connection: {}, now }));
+  await planner.plan(planRequest(spec, { ...run, kind: "changes", keys: [] }, columns, { connection: {}, now }));
   await planner.record(run, acceptedPages());
   await planner.commit(run, { now, backOff: { firstMs: 1000, maxMs: 1000 } });
   await opened.close();

@@ -102,6 +102,9 @@ export interface RunJson {
   readonly requests: number;
   readonly failure: { code: string; message: string } | null;
   readonly trigger: string;
+  readonly kind: string;
+  readonly already_there: number;
+  readonly not_found: number;
 }
 
 export interface BusinessOptions {

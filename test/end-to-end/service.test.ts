@@ -90,6 +90,34 @@ describe("over REST", () => {
     expect(business.held()).toEqual(await business.expected());
   });
 
+  test("only the rows that are named are read and sent, also unchanged ones, and one that is nowhere is counted", async () => {
+    await service.settled((await service.run()).run);
+    await business.sql("update accounts set name = name || '?' where id in ('A11', 'A12')");
+    const body = { kind: "keys", keys: ["A11", "A13", "nobody"] };
+    const named = await service.settled((await service.run("companies", body)).run);
+    expect(named).toMatchObject({ status: "succeeded", kind: "keys", accepted: 2, not_found: 1 });
+    const rest = await service.settled((await service.run()).run);
+    expect(rest).toMatchObject({ accepted: 1, planned: { changed: 1 } });
+    const command = await business.sluice(["--json", "run", "companies", "--key", "A13", "--key", "A14"]);
+    expect(JSON.parse(command.stdout)).toMatchObject({ kind: "keys", accepted: 2, already_there: 0 });
+    expect(business.held()).toEqual(await business.expected());
+  });
+
+  test("10,000 asks for rows during a run are one more run, and every row is in it", async () => {
+    await business.fault(slow);
+    const first = await service.run("companies", { kind: "full" });
+    await service.settled(first.run, /sending/);
+    const asks = Array.from({ length: 100 }, (_, n) =>
+      service.run("companies", { kind: "keys", keys: Array.from({ length: 100 }, (_, i) => `A${n * 100 + i}`) }),
+    );
+    const [next = "", ...others] = new Set((await Promise.all(asks)).map(({ run }) => run));
+    expect(others).toEqual([]);
+    await business.clearFaults();
+    await service.settled(first.run);
+    const run = await service.settled(next);
+    expect(run.accepted + run.not_found).toBe(10_000);
+  });
+
   test("commands on its folder talk to it", async () => {
     await business.sql("update accounts set mrr = 10 where id = 'A9'");
     const { code, stdout } = await business.sluice(["--json", "run", "companies"]);

@@ -95,8 +95,10 @@ describe.each(kindsOfQueue)("the queue on %s", (kind) => {
     const [stopping, other] = [await open(), await open()];
     const runs = await Promise.all([newRun(store), newRun(store)]);
     const reasons: unknown[] = [];
+    let begun = false;
     stopping.work(
       async (id, signal) => {
+        begun = true;
         await new Promise((resolve) => signal.addEventListener("abort", resolve));
         reasons.push(signal.reason);
         await doRun(store, id);
@@ -104,7 +106,7 @@ describe.each(kindsOfQueue)("the queue on %s", (kind) => {
       { concurrency: 1 },
     );
     for (const id of runs) await stopping.ring(id);
-    await sleep(300);
+    await until(() => begun);
     await stopping.close(5000, "going down");
     expect(reasons).toEqual(["going down"]);
     expect((await Promise.all(runs.map(isEnded))).filter((ended) => ended)).toHaveLength(1);

@@ -65,7 +65,12 @@ export class Simulation {
   async #round(round: number): Promise<void> {
     const { chance, store } = this;
     this.model.happen((key) => this.#isKnown(key));
-    const run = store.create(chance.happens(0.15) ? "full" : "changes", this.spec);
+    // Some rows are named: of these alone, or besides what changed.
+    const keys = chance.happens(0.3)
+      ? this.model.people.flatMap(({ key }) => (key && chance.happens(0.3) ? [[key]] : []))
+      : [];
+    const kind = keys.length > 0 && chance.happens(0.5) ? "keys" : chance.happens(0.15) ? "full" : "changes";
+    const run = store.create(kind, this.spec, keys);
     if (chance.happens(0.1)) this.spec = sync(this.spec.mode, round + 1);
     const faults = faultsOf(chance);
     const distortions = chance.happens(0.5) ? calm : { missing: 0.3, muddled: 0.3, contradictory: 0.1 };

@@ -62,14 +62,18 @@ export class SimulatedPlanner implements Planner {
       (a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || (a.rowKey < b.rowKey ? -1 : 1),
     );
     const waits = (row: PlanRow): boolean =>
-      request.scope !== "full" && (tables.failed.get(failedKey(row))?.nextAt ?? 0) > now.getTime();
+      request.scope !== "full" && !row.named && (tables.failed.get(failedKey(row))?.nextAt ?? 0) > now.getTime();
     const rows = compared.filter((row) => !waits(row)).map((row, index) => ({ ...row, seq: index + 1 }));
+    const { people } = this.#model;
+    const keys = new Set((request.keys ?? []).map(([key = ""]) => key));
+    const isRead = ({ key }: Person): boolean => request.scope !== "keys" || (key !== null && keys.has(key));
+    const notFound = [...keys].filter((key) => !tables.state.has(key) && !people.some((one) => one.key === key)).length;
     const stateRows = tables.state.size;
     tables.plan = { run: run.id, rows };
     tables.outcomes = [];
     tables.runs.set(run.id, { fence: run.fence, status: "open" });
     const count = (kind: string): number => rows.filter((row) => row.kind === kind).length;
-    const modelRows = this.#model.people.length;
+    const modelRows = people.filter(isRead).length;
     return {
       added: count("added"),
       changed: count("changed"),
@@ -81,10 +85,14 @@ export class SimulatedPlanner implements Planner {
       waiting: compared.length - rows.length,
       modelRows,
       stateRows,
+      notFound: request.scope === "full" ? 0 : notFound,
     };
   }
 
-  #compare({ salt, columns, removals, scope }: PlanRequest): readonly PlanRow[] {
+  #compare(request: PlanRequest): readonly PlanRow[] {
+    const { salt, columns, removals, scope } = request;
+    const named = new Set((request.keys ?? []).map(([key = ""]) => key));
+    const isAsked = (key: string | null): boolean => scope !== "keys" || (key !== null && named.has(key));
     const people = this.#model.people;
     const copies = (of: (person: Person) => string | null): Map<string | null, number> => {
       const counts = new Map<string | null, number>();
@@ -93,6 +101,8 @@ export class SimulatedPlanner implements Planner {
     };
     const [keys, emails] = [copies(({ key }) => key), copies(({ email }) => email)];
     const rows = people.flatMap((person): readonly PlanRow[] => {
+      if (!isAsked(person.key)) return [];
+      const isNamed = person.key !== null && named.has(person.key);
       const cells = columns.map(({ name }) => cellOf(person, name));
       const fingerprint = JSON.stringify({
         salt,
@@ -100,12 +110,23 @@ export class SimulatedPlanner implements Planner {
       });
       const before = person.key === null ? undefined : this.#tables.state.get(person.key);
       const kind = faultOf(person, keys, emails) ?? (before ? "changed" : "added");
-      if (scope !== "full" && kind === "changed" && before?.fingerprint === fingerprint) return [];
+      if (scope !== "full" && !isNamed && kind === "changed" && before?.fingerprint === fingerprint) return [];
       const rowKey = person.key ?? `null key ${fingerprint}`;
-      return [{ kind, rowKey, cells, known: knownOf(before), reclaimed: false, fingerprint, match: [person.email] }];
+      return [
+        {
+          kind,
+          rowKey,
+          cells,
+          known: knownOf(before),
+          named: isNamed,
+          reclaimed: false,
+          fingerprint,
+          match: [person.email],
+        },
+      ];
     });
     if (!removals) return rows;
-    const gone = [...this.#tables.state].filter(([key]) => !keys.has(key));
+    const gone = [...this.#tables.state].filter(([key]) => !keys.has(key) && isAsked(key));
     return [
       ...gone.map(([rowKey, before]): PlanRow => {
         const reclaimed = emails.has(before.match[0] ?? null);
@@ -114,6 +135,7 @@ export class SimulatedPlanner implements Planner {
           rowKey,
           cells: null,
           known: knownOf(before),
+          named: named.has(rowKey),
           reclaimed,
           fingerprint: null,
           match: [],
@@ -129,9 +151,15 @@ export class SimulatedPlanner implements Planner {
   ): AsyncIterable<readonly PlannedChange[]> {
     const rows = this.#planOf(run).filter(({ seq }) => seq > afterSeq && seq <= afterSeq + limit);
     for (let from = 0; from < rows.length; from += pageRows)
-      yield rows
-        .slice(from, from + pageRows)
-        .map(({ seq, kind, rowKey, cells, known, reclaimed }) => ({ seq, kind, rowKey, cells, known, reclaimed }));
+      yield rows.slice(from, from + pageRows).map(({ seq, kind, rowKey, cells, known, named, reclaimed }) => ({
+        seq,
+        kind,
+        rowKey,
+        cells,
+        known,
+        named,
+        reclaimed,
+      }));
   }
 
   async record(

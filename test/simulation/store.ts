@@ -21,6 +21,7 @@ export const leaseMs = 30_000;
 export interface StoredRun {
   readonly id: string;
   readonly kind: RunKind;
+  readonly keys: ClaimedRun["keys"];
   readonly spec: SyncSpec;
   status: RunStatus;
   released: boolean;
@@ -45,11 +46,12 @@ export class SimulatedStore implements RunStore {
     this.#time = time;
   }
 
-  create(kind: RunKind, spec: SyncSpec): StoredRun {
+  create(kind: RunKind, spec: SyncSpec, keys: StoredRun["keys"] = []): StoredRun {
     const id = `run${this.runs.size + 1}`;
     const run = {
       id,
       kind,
+      keys,
       spec,
       status: "queued",
       released: false,
@@ -71,7 +73,7 @@ export class SimulatedStore implements RunStore {
     run.fence = this.fence += 1;
     run.leaseUntil = this.#time.now() + leaseMs;
     run.status = "planning";
-    return { id, sync: run.spec.name, fence: run.fence, kind: run.kind, stage, spec: run.spec };
+    return { id, sync: run.spec.name, fence: run.fence, kind: run.kind, keys: run.keys, stage, spec: run.spec };
   }
 
   release(id: string): void {

@@ -41,6 +41,45 @@ describe.each(kindsOfStore)("runs in the %s store", (kind) => {
     expect(third).toMatchObject({ status: "queued", kind: "full", trigger: "api", fence: 0, startedAt: null });
   });
 
+  const name = (sync: string, ...keys: readonly string[]): Promise<Run> =>
+    store.runs.create({ sync, kind: "keys", trigger: "api", spec: resolved(sync), keys: keys.map((key) => [key]) });
+
+  test("rows that are named before a run begins are all in it, each once, whatever kind it becomes", async () => {
+    const sync = newSync();
+    const first = await name(sync, "a", "b");
+    expect(first.kind).toBe("keys");
+    const others = await Promise.all(Array.from({ length: 50 }, (_, n) => name(sync, "a", `k${n}`)));
+    expect(new Set(others.map(({ id }) => id))).toEqual(new Set([first.id]));
+    expect((await ask(sync)).kind).toBe("changes");
+    const claim = await mustClaim(first.id);
+    expect(claim.kind).toBe("changes");
+    expect(claim.keys).toHaveLength(52);
+    const next = await name(sync, "late");
+    expect(next.id).not.toBe(first.id);
+    await end(claim.identity);
+    expect(await mustClaim(next.id)).toMatchObject({ kind: "keys", keys: [["late"]] });
+  });
+
+  test("more rows than fit one statement are a full run, whether they are named at once or one after another", async () => {
+    const sync = newSync();
+    const many = Array.from({ length: 9999 }, (_, n) => `k${n}`);
+    const run = await name(sync, ...many);
+    expect(run.kind).toBe("keys");
+    expect((await name(sync, "k1", "k9999")).kind).toBe("keys");
+    expect((await name(sync, "k10000")).kind).toBe("full");
+    expect(await mustClaim(run.id)).toMatchObject({ kind: "full", keys: [] });
+    expect((await name(newSync(), ...many.map((key) => key.padEnd(60, "x")))).kind).toBe("full");
+  });
+
+  test("rows named for a run that lost its worker are sent by the run that settles it", async () => {
+    const sync = newSync();
+    const lost = await mustClaim((await name(sync, "a", "b")).id, 1);
+    const next = await name(sync, "b", "c");
+    await sleep(20);
+    expect(await mustClaim(next.id)).toMatchObject({ stage: "new", kind: "keys", keys: [["a"], ["b"], ["c"]] });
+    expect(lost.keys).toEqual([["a"], ["b"]]);
+  });
+
   test("asks that come while one is under way are one more run, which begins after it", async () => {
     const sync = newSync();
     const run = await begin(sync);
@@ -62,7 +101,13 @@ describe.each(kindsOfStore)("runs in the %s store", (kind) => {
     );
     const won = claims.filter((claim) => claim !== null);
     expect(won).toHaveLength(1);
-    expect(won[0]).toEqual({ identity: { id, sync, fence: 1 }, kind: "changes", stage: "new", spec: resolved(sync) });
+    expect(won[0]).toEqual({
+      identity: { id, sync, fence: 1 },
+      kind: "changes",
+      keys: [],
+      stage: "new",
+      spec: resolved(sync),
+    });
     // The order of the fields is part of what was written.
     expect(JSON.stringify(won[0]?.spec)).toBe(JSON.stringify(resolved(sync)));
     expect(await store.runs.get(id)).toMatchObject({ status: "planning", fence: 1, startedAt: expect.any(Date) });

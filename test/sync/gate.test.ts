@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { checkGate } from "../../src/sync/gate.ts";
-import type { GateSpec } from "../../src/sync/ports.ts";
+import type { GateSpec, RunKind } from "../../src/sync/ports.ts";
 import type { PlanCounts } from "../../src/warehouse.ts";
 
 const gate: GateSpec = { removed: { percent: 30 }, rejected: { percent: 10 }, keys: "withhold" };
@@ -17,12 +17,13 @@ function plan(counts: Partial<PlanCounts>): PlanCounts {
     waiting: 0,
     modelRows: 100,
     stateRows: 100,
+    notFound: 0,
     ...counts,
   };
 }
 
-function reasons(counts: Partial<PlanCounts>, spec = gate): readonly string[] {
-  return (checkGate(plan(counts), spec)?.reasons ?? []).map(({ code }) => code);
+function reasons(counts: Partial<PlanCounts>, spec = gate, kind: RunKind = "changes"): readonly string[] {
+  return (checkGate(plan(counts), spec, kind)?.reasons ?? []).map(({ code }) => code);
 }
 
 test("removals up to the bound pass, one more holds the run", () => {
@@ -33,6 +34,11 @@ test("removals up to the bound pass, one more holds the run", () => {
 
 test("an empty model that had rows holds the run, whatever the bound", () => {
   expect(reasons({ removed: 100, modelRows: 0 }, { ...gate, removed: { percent: 100 } })).toEqual(["model_empty"]);
+});
+
+test("of named rows all may be gone, up to the bound of the whole", () => {
+  expect(reasons({ removed: 2, modelRows: 0 }, gate, "keys")).toEqual([]);
+  expect(reasons({ removed: 31, modelRows: 0 }, gate, "keys")).toEqual(["too_many_removals"]);
 });
 
 test("an empty model removes nothing where nothing is removed", () => {

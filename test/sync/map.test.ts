@@ -59,6 +59,7 @@ function map(
     cells: ["1", "a@b.example", "12.5"],
     known: null,
     reclaimed: false,
+    named: false,
     ...planned,
   };
   return compileMapper(sync, columns, object, kinds)(change);

@@ -247,6 +247,7 @@ export function conformance({
           waiting: 0,
           modelRows: 7,
           stateRows: 5,
+          notFound: 0,
         });
       });
 
@@ -293,6 +294,82 @@ export function conformance({
           changed: 2,
           unchanged: 0,
         });
+      });
+
+      test("of named rows only those are planned, unchanged or not, and what is nowhere is counted", async () => {
+        const sync = trial();
+        await sync.sync(rows("(1, 'a')", "(2, 'b')", "(3, 'c')", "(4, 'd')"));
+        const next = rows("(1, 'a')", "(2, 'B')", "(4, 'D')", "(5, 'e')", "(6, 'f')", "(null, 'n')");
+        const keys = [["1"], ["02"], ["3"], ["5"], ["9"], ["1"], ["no number"], ["9".repeat(38)], ["1 or 1=1"]];
+        const { run, counts, changes } = await sync.plan(next, { scope: "keys", keys });
+        expect(kindsOf(changes)).toEqual(["removed 3", "changed 1", "changed 2", "added 5"]);
+        expect(changes.filter(({ known }) => known !== null).map(({ named }) => named)).toEqual([true, true, true]);
+        expect(counts).toMatchObject({ modelRows: 3, stateRows: 4, unchanged: 0, notFound: 4 });
+        await sync.settle(
+          run,
+          changes.map(({ seq }) => ({ seq, kind: "accepted" })),
+        );
+        expect((await sync.state()).map(({ rowKey, runId }) => `${rowKey} ${runId}`)).toEqual([
+          "1 run-2",
+          "2 run-2",
+          "4 run-1",
+          "5 run-2",
+        ]);
+        expect(kindsOf((await sync.plan(next, { dryRun: true })).changes).slice(1)).toEqual(["changed 4", "added 6"]);
+      });
+
+      test("rows are named besides what changed: they are planned too, also while they wait after a rejection", async () => {
+        const sync = trial();
+        const model = rows("(1, 'a')", "(2, 'b')", "(3, 'c')");
+        await sync.sync(model, {}, { "3": "rejected" });
+        const named = await sync.plan(model, { keys: [["1"], ["3"], ["7"]], dryRun: true });
+        expect(kindsOf(named.changes)).toEqual(["changed 1", "added 3"]);
+        expect(named.counts).toMatchObject({ unchanged: 1, waiting: 0, notFound: 1, modelRows: 3 });
+      });
+
+      test("named rows leave the back-off of others alone", async () => {
+        const sync = trial();
+        const model = rows("(1, 'a')", "(2, 'b')", "(3, 'c')");
+        await sync.sync(model, {}, { "2": "rejected", "3": "rejected" });
+        await sync.sync(model, { scope: "keys", keys: [["1"], ["3"]] });
+        expect((await sync.plan(model, { dryRun: true })).counts).toMatchObject({ waiting: 1, added: 0, unchanged: 2 });
+      });
+
+      test.each([
+        ["two columns", `select 1 as id, 'a"b' as part union all select 1, 'c'`, ["id", "part"], ["1", 'a"b']],
+        ["text", `select 'it''s' as id union all select 'its'`, ["id"], ["it's"]],
+        ["decimals", "select cast(1.50 as decimal(10, 2)) as id union all select 2.5", ["id"], ["1.50"]],
+        [
+          "dates",
+          "select cast('2026-11-23' as date) as id union all select cast('2026-11-24' as date)",
+          ["id"],
+          ["2026-11-23"],
+        ],
+        ["booleans", "select true as id union all select false", ["id"], ["True"]],
+      ])("a row is named by its key's own type: %s", async (_, sql, key, named) => {
+        const sync = trial();
+        await sync.sync(sql, { key });
+        const { changes, counts } = await sync.plan(sql, { key, scope: "keys", keys: [named], dryRun: true });
+        expect(changes).toMatchObject([{ kind: "changed", named: true }]);
+        expect(counts).toMatchObject({ modelRows: 1, notFound: 0 });
+      });
+
+      test("a named row that left is not removed where another row, not named, has its match values now", async () => {
+        const sync = trial();
+        const options = { match: ["name"] };
+        await sync.sync(rows("(1, 'a')", "(2, 'b')"), options);
+        const next = rows("(3, 'a')", "(2, 'b')");
+        const { changes } = await sync.plan(next, { ...options, scope: "keys", keys: [["1"]] });
+        expect(changes).toMatchObject([{ kind: "removed", rowKey: "1", reclaimed: true }]);
+      });
+
+      test("a key that is no row's name is never part of a statement, and without keys nothing is planned", async () => {
+        const sync = trial();
+        const model = rows("(1, 'a')");
+        await sync.sync(model);
+        for (const keys of [[], [["1); drop table x; --"]], [["'"]], [["\\"]]]) {
+          expect((await sync.plan(model, { scope: "keys", keys, dryRun: true })).changes).toEqual([]);
+        }
       });
 
       test.each(widenings)("widening %s to %s changes nothing", async (narrow, wide) => {

@@ -35,10 +35,10 @@ function areFew(wanted: number, modelRows: number): boolean {
 
 /**
  * A query in scratch for a plan's rows. First only keys, fingerprints and match values come from the source; the cells
- * of what differs follow by key. Where all rows will differ, or many do, everything comes at once.
+ * of what differs follow by key. Where all rows will differ, many do, or only those that are named are read, everything comes at once.
  */
 export async function comparedQuery(comparison: Comparison, scratch: Scratch): Promise<string> {
-  if (comparison.request.scope === "full" || !comparison.fewDiffer) return await wholeQuery(comparison, scratch);
+  if (comparison.request.scope !== "changes" || !comparison.fewDiffer) return await wholeQuery(comparison, scratch);
   const rows = await takeAll(comparison, false, scratch);
   await scratch.session.execute(`create table drafted as ${differencesOf(rows, false, comparison)}`);
   const [[wanted, longest, modelRows] = []] = await scratch.session.query(
@@ -93,7 +93,7 @@ function takeRows(pages: AsyncIterable<readonly Row[]>, withCells: boolean, scra
   return takeIn(withCells ? "whole" : "narrow", takenColumns(withCells), pages, scratch);
 }
 
-function differencesOf(rows: string, withCells: boolean, { tables, request }: Comparison): string {
+function differencesOf(rows: string, withCells: boolean, { tables, request, columns }: Comparison): string {
   const source = {
     rows: `select * from ${rows}`,
     // Each part of the query reads the columns that it needs.
@@ -101,7 +101,7 @@ function differencesOf(rows: string, withCells: boolean, { tables, request }: Co
     matchCells: "match_cells",
     cells: withCells ? "cells" : "cast(null as varchar)",
   };
-  return differences(source, tables, request, localDialect);
+  return differences(source, tables, request, columns, localDialect);
 }
 
 /** The rows of a drafted plan whose cells are sent. */

@@ -29,7 +29,7 @@ const schema = z.strictObject({
   salt: z.string().nullable(),
   runs: z.array(run),
   /** The open run's plan. */
-  plan: plan.extend({ salt: z.string(), outcomes: z.array(file) }).nullable(),
+  plan: plan.extend({ salt: z.string().nullable(), outcomes: z.array(file) }).nullable(),
   /** The last dry run's. */
   preview: plan.nullable(),
 });
@@ -111,7 +111,7 @@ export function planOf(ledger: Ledger, { id }: RunRef, dryRun: boolean): PlanFil
 }
 
 /** Registers a run and its plan as open: from now on recovery finds it. */
-export function opened(ledger: Ledger, ref: RunRef, planned: PlanFile & { salt: string }, now: Date): Ledger {
+export function opened(ledger: Ledger, ref: RunRef, planned: PlanFile & { salt: string | null }, now: Date): Ledger {
   requireNoOtherRun(ledger, ref);
   const remembered = ledger.runs.filter(
     ({ id, status, plannedAt }) => id !== ref.id && (status === "open" || plannedAt >= now.getTime() - keepRunsMs),

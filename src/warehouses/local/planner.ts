@@ -61,7 +61,7 @@ export class LocalPlanner implements Planner {
   }
 
   async plan(request: PlanRequest, signal?: AbortSignal): Promise<PlanCounts> {
-    const { run, salt, now, dryRun = false } = request;
+    const { run, salt, scope, now, dryRun = false } = request;
     fenceOf(run);
     const before = await this.#book.read();
     if (!dryRun) requireNoOtherRun(before, run);
@@ -74,6 +74,8 @@ export class LocalPlanner implements Planner {
         if (dryRun) return { ...ledger, preview: planned };
         requireNoOtherRun(ledger, run);
         requireSameState(before, ledger);
+        // Of a plan of named rows nothing follows for the others.
+        if (scope === "keys") return opened(ledger, run, { ...planned, salt: ledger.salt }, now);
         return { ...opened(ledger, run, { ...planned, salt }, now), modelRows: counts.modelRows };
       });
       await this.#tidy();
