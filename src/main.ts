@@ -11,6 +11,7 @@ import { loadWorkspace } from "./documents/load.ts";
 import { messageOf, SluiceError, UsageError } from "./errors.ts";
 import { createLog, type Log } from "./log.ts";
 import { applyDocuments } from "./operations/documents.ts";
+import { documentOperations } from "./operations/edit.ts";
 import { localOperations } from "./operations/local.ts";
 import type { Operations } from "./operations/operations.ts";
 import { performRun } from "./operations/perform.ts";
@@ -80,7 +81,7 @@ function remoteSession(url: string, key: string | undefined): Session {
 /** In place, the folder is the truth of what there is. A folder without documents leaves the store as it is. */
 async function takeOverFolder(service: Service): Promise<void> {
   const documents = listOf((await loadWorkspace(service.folder, service.registry)).documents);
-  if (documents.length > 0) await applyDocuments(documents, { prune: true, dryRun: false }, service);
+  if (documents.length > 0) await applyDocuments(documents, { prune: true, dryRun: false, author: "folder" }, service);
 }
 
 interface Surroundings {
@@ -201,7 +202,8 @@ async function listen(
   if (!openWithoutKeys && !(await keys.any())) throw noKeys(host);
   const access = new Access({ keys, localHash: key.hash, openWithoutKeys, now: () => performance.now() });
   const note: ApiOptions["note"] = (entry) => audit.write(entry);
-  const api = createApi(operations, { readiness, logger: log, access, note, takeDelivery });
+  const documents = documentOperations(service);
+  const api = createApi(operations, { readiness, logger: log, access, note, takeDelivery, documents });
   opened.defer(() => api.close());
   try {
     return await api.listen({ host, port });

@@ -20,6 +20,11 @@ export function needs(scope: Scope): { config: { scope: Scope } } {
   return { config: { scope } };
 }
 
+/** Who a request is from, for histories. */
+export function authorOf({ identity }: FastifyRequest): string {
+  return identity?.actor ?? "nobody";
+}
+
 export interface Noted {
   readonly actor: string;
   readonly address: string;

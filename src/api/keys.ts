@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
 import { scopes } from "../security/key.ts";
-import { needs } from "./access.ts";
+import { authorOf, needs } from "./access.ts";
 import { text } from "./text.ts";
 
 const keyBody = z.strictObject({
@@ -23,7 +23,7 @@ export function keyRoutes(api: FastifyInstance, operations: Operations): void {
 
   api.post("/v1/keys", needs("admin"), async (request, reply) => {
     const { name, scope, expires_in_days: days } = keyBody.parse(request.body);
-    const made = await operations.createKey({ name, scope, days, createdBy: request.identity?.actor ?? "" });
+    const made = await operations.createKey({ name, scope, days, createdBy: authorOf(request) });
     request.noted = { id: made.id, name, scope };
     return reply.code(201).send(made);
   });

@@ -43,7 +43,7 @@ function documentError({ document, code, pointer, message, found, expected, sugg
 function statusOf(error: unknown): number {
   if (error instanceof AccessError) return error.status;
   if (error instanceof NotFoundError) return 404;
-  if (error instanceof ConflictError) return 409;
+  if (error instanceof ConflictError) return error.code === "version_conflict" ? 412 : 409;
   if (error instanceof UsageError || error instanceof ZodError) return 422;
   if (error instanceof WarehouseError || error instanceof DestinationError) return 502;
   if (error instanceof SluiceError) return 422;

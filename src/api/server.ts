@@ -1,10 +1,11 @@
 /** The HTTP face: routes, problem documents, health. What it does is `Operations`; no rule lives here. */
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { NotFoundError } from "../errors.ts";
-import type { Operations } from "../operations/operations.ts";
+import type { DocumentOperations, Operations } from "../operations/operations.ts";
 import type { Access } from "../security/access.ts";
 import { guard, type Noted } from "./access.ts";
 import { destinationRoutes } from "./destinations.ts";
+import { documentRoutes } from "./documents.ts";
 import { healthRoutes, type Readiness } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
 import type { TakeDelivery } from "../operations/webhooks.ts";
@@ -23,12 +24,13 @@ export interface ApiOptions {
   /** Writes to the audit log. */
   readonly note: (entry: Noted) => Promise<void>;
   readonly takeDelivery: TakeDelivery;
+  readonly documents: DocumentOperations;
 }
 
 /** The API, not yet listening. */
 export function createApi(
   operations: Operations,
-  { readiness, logger, access, note, takeDelivery }: ApiOptions,
+  { readiness, logger, access, note, takeDelivery, documents }: ApiOptions,
 ): FastifyInstance {
   const api = Fastify({
     ...(logger ? { loggerInstance: logger } : { logger: false }),
@@ -48,6 +50,7 @@ export function createApi(
   const rooms = [syncRoutes, runRoutes, sourceRoutes, destinationRoutes, triggerRoutes, workspaceRoutes, keyRoutes];
   for (const routes of rooms) routes(api, operations);
   hookRoutes(api, takeDelivery);
+  documentRoutes(api, documents);
   healthRoutes(api, readiness);
   return api;
 }

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
-import { needs } from "./access.ts";
+import { authorOf, needs } from "./access.ts";
 
 const workspaceBody = z.strictObject({
   // What each must be is told with everything else that is wrong with them.
@@ -14,7 +14,7 @@ const workspaceBody = z.strictObject({
 export function workspaceRoutes(api: FastifyInstance, operations: Operations): void {
   api.post("/v1/workspace", needs("write"), async (request) => {
     const { documents, prune, dry_run: dryRun } = workspaceBody.parse(request.body);
-    const applied = await operations.apply(documents, { prune, dryRun });
+    const applied = await operations.apply(documents, { prune, dryRun, author: authorOf(request) });
     request.noted = { changes: applied.changes, dry_run: dryRun };
     return applied;
   });

@@ -20,6 +20,7 @@ export const applyCommand: AddCommand = (program, face) => {
       const result = await session.operations.apply(listOf(documents), {
         prune: options.prune === true,
         dryRun: options.dryRun === true,
+        author: "command",
       });
       if (global.json) return writeJson(face.terminal, result);
       const { stdout } = face.terminal;

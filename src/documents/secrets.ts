@@ -106,6 +106,12 @@ export function literalSecrets(connection: unknown, schema: z.ZodObject): Proble
   });
 }
 
+/** A connection with what stands for a secret that is written out: secrets go in, and never come out. */
+export function withoutSecrets(connection: Settings, schema: z.ZodObject): Settings {
+  const written = literalSecrets(connection, schema).map((one) => String(one.at.at(-1)));
+  return { ...connection, ...Object.fromEntries(written.map((setting) => [setting, "********"])) };
+}
+
 /** Whether a setting of an adapter's schema is marked as a secret, also inside `.optional()` and its like. */
 export function isSecret(schema: z.core.$ZodType): boolean {
   if (z.globalRegistry.get(schema)?.["secret"] === true) return true;

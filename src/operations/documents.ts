@@ -3,7 +3,7 @@ import { collect, type Documents, type WorkspaceDocument, listOf } from "../docu
 import { checkDocument } from "../documents/parse.ts";
 import { InvalidDocument } from "../documents/problem.ts";
 import { parseDocuments } from "../documents/together.ts";
-import type { ApplyView } from "./operations.ts";
+import type { ApplyOptions, ApplyView } from "./operations.ts";
 import type { Service } from "./service.ts";
 
 /** All documents that the store holds. */
@@ -20,26 +20,29 @@ export async function storedDocuments({ store, registry }: Service): Promise<Doc
 }
 
 /**
- * Makes the store hold these documents, all or nothing. With `prune` it holds no others; without, they are checked
- * together with those that stay.
+ * Makes the store hold these documents, all or nothing, as those that are kept in files. With `prune` it holds no others
+ * of files; all are checked together with those that stay.
  */
 export async function applyDocuments(
   written: readonly unknown[],
-  { prune, dryRun }: { prune: boolean; dryRun: boolean },
+  { prune, dryRun, author }: ApplyOptions,
   service: Service,
 ): Promise<ApplyView> {
-  const kept = prune ? [] : listOf(await storedDocuments(service));
+  const stored = (await service.store.documents.list()).filter(({ managedBy }) => !prune || managedBy !== files);
   const given = new Set(written.map(identityOf));
-  const staying = kept.filter((document) => !given.has(identityOf(document)));
+  const staying = stored.map(({ body }) => body).filter((body) => !given.has(identityOf(body)));
   // Those that were written come first: problems say which of them by its number.
   const documents = await parseDocuments([...written, ...staying], service.registry);
   const all = listOf(documents).filter((document) => given.has(identityOf(document)));
   const { changes, unchanged } = await service.store.documents.replace(
     all.map((document) => ({ kind: document.kind, name: document.name, body: { ...document } })),
-    { prune, dryRun },
+    { prune, dryRun, managedBy: files, author },
   );
   return { changes, unchanged, dry_run: dryRun };
 }
+
+/** The owner of documents that came with `sluice apply`. */
+export const files = "files";
 
 function identityOf(document: unknown): string {
   if (typeof document !== "object" || document === null) return "";

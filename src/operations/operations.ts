@@ -5,12 +5,13 @@
  * Names in the views are those that `--json` and REST print, hence in snake case.
  */
 import type { Field, Mode, ObjectSettings, Removal, Value } from "../destination.ts";
+import type { Kind } from "../documents/documents.ts";
 import type { Scope } from "../security/key.ts";
 import type { GateReport, RunFailure, RunKind, RunStatus } from "../sync/ports.ts";
 
 export interface Operations {
   /** Checks documents and makes the store hold them: creates, replaces and, with `prune`, deletes. All or nothing. */
-  apply(documents: readonly unknown[], options: { prune: boolean; dryRun: boolean }): Promise<ApplyView>;
+  apply(documents: readonly unknown[], options: ApplyOptions): Promise<ApplyView>;
   /** Tries a source's or a destination's connection. */
   check(name: string): Promise<CheckView>;
   /** The SQL that a source's owner runs so that its role has what it needs, and no more. */
@@ -44,6 +45,24 @@ export interface Operations {
   audit(filter: { limit: number; cursor?: string | undefined }): Promise<Page<AuditView>>;
   /** The triggers, and where their webhooks are called. */
   triggers(): Promise<readonly TriggerView[]>;
+}
+
+/** The documents one by one, as RevOps edit them over REST. */
+export interface DocumentOperations {
+  /** The documents of one kind, by name. */
+  list(kind: Kind): Promise<readonly DocumentView[]>;
+  /** One document, as it is now. */
+  get(kind: Kind, name: string): Promise<DocumentView>;
+  /** Creates or replaces a document. */
+  put(kind: Kind, name: string, body: unknown, options: ChangeOptions): Promise<DocumentView>;
+  /** Changes a part of a document: a JSON merge patch (RFC 7396). */
+  patch(kind: Kind, name: string, patch: unknown, options: ChangeOptions): Promise<DocumentView>;
+  /** Deletes a document that no other needs. */
+  delete(kind: Kind, name: string, options: ChangeOptions): Promise<void>;
+  /** All that a document ever was, newest first, each with what changed. */
+  versions(kind: Kind, name: string): Promise<readonly DocumentVersionView[]>;
+  /** Makes a document what it was at a version. */
+  restore(kind: Kind, name: string, version: number, options: ChangeOptions): Promise<DocumentView>;
 }
 
 export interface NewKeyRequest {
@@ -109,6 +128,12 @@ export interface Page<Item> {
   readonly next_cursor: string | null;
 }
 
+export interface ApplyOptions {
+  readonly prune: boolean;
+  readonly dryRun: boolean;
+  readonly author: string;
+}
+
 export interface ApplyView {
   readonly changes: readonly {
     readonly kind: string;
@@ -117,6 +142,35 @@ export interface ApplyView {
   }[];
   readonly unchanged: number;
   readonly dry_run: boolean;
+}
+
+export interface ChangeOptions {
+  /** Only if this is the document's version now; 0 when there must be none. */
+  readonly ifVersion?: number | undefined;
+  /** Also if the document is kept in files, which then differ from it. */
+  readonly override?: boolean | undefined;
+  readonly author: string;
+}
+
+export interface DocumentView {
+  readonly kind: Kind;
+  readonly name: string;
+  /** 1, then one more with every change. */
+  readonly version: number;
+  /** `files`: it came with `sluice apply`, and is to be edited there. */
+  readonly managed_by: "files" | "api";
+  readonly updated_at: string;
+  /** As it was written; secrets that were written out are masked. */
+  readonly document: Readonly<Record<string, unknown>>;
+}
+
+export interface DocumentVersionView {
+  readonly version: number;
+  readonly author: string;
+  readonly at: string;
+  readonly deleted: boolean;
+  /** Against the version before, by JSON pointer; null stands for what is not there. */
+  readonly changes: readonly { readonly pointer: string; readonly before: unknown; readonly after: unknown }[];
 }
 
 export interface CheckView {

@@ -11,6 +11,7 @@ type Json<Value extends object | null> = JSONColumnType<Value>;
 
 export interface Database {
   "app.documents": DocumentsTable;
+  "app.document_versions": DocumentVersionsTable;
   "app.runs": RunsTable;
   "app.leases": LeasesTable;
   "app.journal": JournalTable;
@@ -30,6 +31,16 @@ export interface DocumentsTable {
   version: BigInteger;
   managed_by: string | null;
   updated_at: Timestamp;
+}
+
+export interface DocumentVersionsTable {
+  kind: string;
+  name: string;
+  version: BigInteger;
+  body: JSONColumnType<Readonly<Record<string, unknown>> | null, string | null, never>;
+  managed_by: string | null;
+  author: string;
+  at: Timestamp;
 }
 
 export interface RunsTable {

@@ -31,6 +31,8 @@ export interface Dialect {
   stableCell(column: Column, value: string): string;
   /** A hash of texts and nulls, different for different lists. */
   fingerprint(texts: readonly string[]): string;
+  /** What `fingerprint` returns, as a text that stands for no other. */
+  fingerprintText(fingerprint: string): string;
   /** A text as a JSON string; null stays null. */
   json(text: string): string;
   /** Statements that replace a plan by what a query says now, ready to be read by seq. They run in one transaction. */

@@ -60,7 +60,7 @@ export function sourceStatement(
   const { rowKey, fingerprint, matchKey } = comparedOf(request, columns, dialect);
   const texts = [
     `${rowKey} as row_key`,
-    `cast(${fingerprint} as varchar) as fingerprint`,
+    `${dialect.fingerprintText(fingerprint)} as fingerprint`,
     `${matchKey ?? "cast(null as varchar)"} as match_key`,
     `${matchCells(request, named, dialect)} as match_cells`,
     ...(withCells ? [`${cellsOf(request, named, dialect)} as cells`] : []),

@@ -2,7 +2,13 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-const benches: readonly (readonly string[])[] = [["diff.ts", "duckdb"], ["diff.ts", "postgres"], ["memory.ts"]];
+const benches: readonly (readonly string[])[] = [
+  ["diff.ts", "duckdb"],
+  ["diff.ts", "postgres"],
+  ["memory.ts"],
+  ["local.ts"],
+  ["snowflake.ts"],
+];
 
 for (const [file = "", ...args] of benches) {
   const { status } = spawnSync(process.execPath, [join(import.meta.dirname, file), ...args], { stdio: "inherit" });

@@ -31,6 +31,7 @@ describe.each(kindsOfStore)("documents in the %s store", (kind) => {
       version: 2,
       managedBy: "git",
     });
+    await documents.delete({ kind: "model", name: "versions" });
   });
 
   test("a change of a version that is no longer the newest is refused", async () => {
@@ -67,7 +68,7 @@ describe.each(kindsOfStore)("documents in the %s store", (kind) => {
       { kind: "model", name: "a", change: "deleted" },
     ];
     expect(await documents.replace(change, { prune: true, dryRun: true })).toEqual({ changes: expected, unchanged: 0 });
-    expect((await documents.list()).map(({ name }) => name)).toEqual(["a", "b"]);
+    expect((await documents.list("model")).map(({ name }) => name)).toEqual(["a", "b"]);
     expect(await documents.replace(change, { prune: true })).toEqual({ changes: expected, unchanged: 0 });
     expect((await documents.list("model")).map(({ name, version }) => [name, version])).toEqual([
       ["b", 2],
@@ -76,11 +77,19 @@ describe.each(kindsOfStore)("documents in the %s store", (kind) => {
     expect(await documents.replace(change, { prune: true })).toEqual({ changes: [], unchanged: 2 });
   });
 
+  test("to prune is to delete what one wrote oneself, never what another did", async () => {
+    await documents.put(model("of-another", "1"), { managedBy: "git" });
+    expect(await documents.replace([], { prune: true })).not.toMatchObject({ changes: [{ name: "of-another" }] });
+    expect(await documents.get({ kind: "model", name: "of-another" })).toMatchObject({ version: 1 });
+    const pruned = await documents.replace([], { prune: true, managedBy: "git" });
+    expect(pruned.changes).toEqual([{ kind: "model", name: "of-another", change: "deleted" }]);
+  });
+
   test("a replacement that fails half-way changes nothing", async () => {
     await documents.replace([model("kept", "1")], { prune: true });
     // Postgres refuses the name's NUL after the first document was written.
     const broken = [model("written", "1"), model("bad\0name", "1")];
     await expect(documents.replace(broken, { prune: true })).rejects.toThrow();
-    expect((await documents.list()).map(({ name }) => name)).toEqual(["kept"]);
+    expect((await documents.list("model")).map(({ name }) => name)).toEqual(["kept"]);
   });
 });

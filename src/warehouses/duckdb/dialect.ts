@@ -34,6 +34,8 @@ export const duckdbDialect: Dialect = {
     const parts = texts.map((text) => `coalesce(strlen(${text}) || ':' || ${text}, '~')`);
     return `md5_number(concat(${parts.join(", ")}))`;
   },
+  // DuckDB takes 70 µs to write such a number in digits.
+  fingerprintText: (fingerprint) => `hex(${fingerprint})`,
   json: (text) => `cast(to_json(${text}) as varchar)`,
   // Paging by seq skips row groups by their bounds: a plan is written in order.
   freeze: (plan, query) => [`drop table if exists ${plan}`, `create table ${plan} as\n${query}`],

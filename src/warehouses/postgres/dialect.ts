@@ -25,6 +25,7 @@ export const postgresDialect: Dialect = {
     // An array's text quotes what needs it and tells null from 'NULL', and each text is computed once.
     return `cast(md5(cast(array[${texts.join(", ")}] as text)) as uuid)`;
   },
+  fingerprintText: (fingerprint) => `cast(${fingerprint} as varchar)`,
   json: (text) => `cast(to_json(${text}) as text)`,
   freeze: (plan, query) => [
     `drop table if exists ${plan}`,

@@ -33,6 +33,7 @@ export const snowflakeDialect: Dialect = {
     const parts = texts.map((text) => `coalesce(length(${text}) || ':' || ${text}, '~')`);
     return `md5_binary(${parts.join(" || ")})`;
   },
+  fingerprintText: (fingerprint) => `cast(${fingerprint} as varchar)`,
   json: (text) => `to_json(to_variant(${text}))`,
   // Statements that define tables end a transaction in Snowflake, so a plan's table stays and its rows are replaced.
   freeze: (plan, query) => [`delete from ${plan}`, `insert into ${plan}\n${query}`],

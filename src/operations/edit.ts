@@ -1,0 +1,217 @@
+/** Single documents over REST: read, changed and undone, each change checked with all that refer to it. */
+import { isDeepStrictEqual } from "node:util";
+import type { Kind } from "../documents/documents.ts";
+import { isKind } from "../documents/documents.ts";
+import { parseDocument } from "../documents/parse.ts";
+import { InvalidDocument, problem } from "../documents/problem.ts";
+import { checkReferences, dependents, type NamedDocument } from "../documents/references.ts";
+import { literalSecrets, withoutSecrets } from "../documents/secrets.ts";
+import { isRecord } from "../documents/value-at.ts";
+import { ConflictError, NotFoundError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
+import type { DocumentBody, StoredDocument } from "../store/documents.ts";
+import { files } from "./documents.ts";
+import type { ChangeOptions, DocumentOperations, DocumentVersionView, DocumentView } from "./operations.ts";
+import type { Service } from "./service.ts";
+
+/** The operations on single documents. */
+export function documentOperations(service: Service): DocumentOperations {
+  return {
+    list: (kind) => listDocuments(kind, service),
+    get: (kind, name) => getDocument(kind, name, service),
+    put: (kind, name, body, options) => change(kind, name, () => body, options, service),
+    patch: (kind, name, patch, options) => patchDocument(kind, name, patch, options, service),
+    delete: (kind, name, options) => deleteDocument(kind, name, options, service),
+    versions: (kind, name) => documentVersions(kind, name, service),
+    restore: (kind, name, version, options) => restoreDocument(kind, name, version, options, service),
+  };
+}
+
+async function listDocuments(kind: Kind, service: Service): Promise<readonly DocumentView[]> {
+  const stored = await service.store.documents.list(kind);
+  return await Promise.all(stored.map((document) => documentView(document, service)));
+}
+
+async function getDocument(kind: Kind, name: string, service: Service): Promise<DocumentView> {
+  const stored = await service.store.documents.list(kind);
+  const found = stored.find((document) => document.name === name);
+  if (found === undefined) throw noDocument(kind, name, stored);
+  return await documentView(found, service);
+}
+
+async function patchDocument(
+  kind: Kind,
+  name: string,
+  patch: unknown,
+  options: ChangeOptions,
+  service: Service,
+): Promise<DocumentView> {
+  const patched = (present: StoredDocument | undefined, all: readonly StoredDocument[]): unknown => {
+    if (present === undefined) throw noDocument(kind, name, all);
+    return merged(present.body, patch);
+  };
+  return await change(kind, name, patched, options, service);
+}
+
+async function restoreDocument(
+  kind: Kind,
+  name: string,
+  version: number,
+  options: ChangeOptions,
+  service: Service,
+): Promise<DocumentView> {
+  const versions = await service.store.documents.versions({ kind, name });
+  const body = versions.find((one) => one.version === version)?.body ?? null;
+  if (body === null) {
+    throw new NotFoundError("version_not_found", `The ${kind} "${name}" has no version ${version} to go back to.`, {
+      hint: `GET /v1/${kind}s/${name}/versions lists them.`,
+    });
+  }
+  return await change(kind, name, () => body, options, service);
+}
+
+async function deleteDocument(kind: Kind, name: string, options: ChangeOptions, service: Service): Promise<void> {
+  await service.store.documents.edit(async (documents) => {
+    const all = await documents.list();
+    const present = all.find((document) => document.kind === kind && document.name === name);
+    if (present === undefined)
+      throw noDocument(
+        kind,
+        name,
+        all.filter((document) => document.kind === kind),
+      );
+    requireOurs(present, options);
+    const needed = dependents(all.flatMap(named), kind, name).map((one) => `${one.kind} "${one.name}"`);
+    if (needed.length > 0) {
+      throw new ConflictError("in_use", `The ${kind} "${name}" is needed by ${needed.join(", ")}.`, {
+        hint: "Delete or change these first.",
+      });
+    }
+    await documents.delete({ kind, name }, options);
+  });
+}
+
+async function documentVersions(kind: Kind, name: string, service: Service): Promise<readonly DocumentVersionView[]> {
+  const found = await service.store.documents.versions({ kind, name });
+  if (found.length === 0) throw noDocument(kind, name, await service.store.documents.list(kind));
+  const masked = await Promise.all(found.map(async ({ body }) => (body === null ? null : mask(kind, body, service))));
+  return found.map(({ version, author, at, body }, index) => ({
+    version,
+    author,
+    at: at.toISOString(),
+    deleted: body === null,
+    changes: differences(masked[index + 1] ?? {}, masked[index] ?? {}, ""),
+  }));
+}
+
+type NewBody = (present: StoredDocument | undefined, ofKind: readonly StoredDocument[]) => unknown;
+
+/** Checks what a document is to be, by itself and with all others, and stores it; nobody else writes meanwhile. */
+async function change(
+  kind: Kind,
+  name: string,
+  bodyOf: NewBody,
+  options: ChangeOptions,
+  service: Service,
+): Promise<DocumentView> {
+  const stored = await service.store.documents.edit(async (documents) => {
+    const all = await documents.list();
+    const present = all.find((document) => document.kind === kind && document.name === name);
+    if (present !== undefined) requireOurs(present, options);
+    const written = bodyOf(
+      present,
+      all.filter((document) => document.kind === kind),
+    );
+    const checked = await parseDocument(kind, name, written, service.registry);
+    if (!checked.ok) throw new InvalidDocument(checked.problems);
+    const body: DocumentBody = { ...checked.value };
+    await requireNoSecrets(kind, body, service);
+    const others = all.filter((document) => document !== present).flatMap(named);
+    const changed: NamedDocument = { ...body, kind, name };
+    const broken = checkReferences([...others, changed]).filter(({ document }) => document === changed);
+    if (broken.length > 0) throw new InvalidDocument(broken.map((one) => one.problem));
+    return await documents.put({ kind, name, body }, options);
+  });
+  return await documentView(stored, service);
+}
+
+/** A document that is kept in files would be overwritten by the next apply. */
+function requireOurs({ kind, name, managedBy }: StoredDocument, { override = false }: ChangeOptions): void {
+  if (managedBy !== files || override) return;
+  throw new ConflictError(
+    "kept_in_files",
+    `The ${kind} "${name}" is kept in files, which the next apply would bring back.`,
+    {
+      hint: "Edit it there; or say ?override=true, and bring the change to the files.",
+    },
+  );
+}
+
+async function requireNoSecrets(kind: Kind, body: DocumentBody, service: Service): Promise<void> {
+  const schema = await connectionSchema(kind, body, service);
+  const found = schema === null ? [] : literalSecrets(body["connection"], schema);
+  if (found.length === 0) return;
+  const message = "a secret is never stored: name the variable that the service reads it from";
+  throw new InvalidDocument(
+    found.map((one) => problem("literal_secret", one.at, message, { expected: '"${env:NAME}"' })),
+  );
+}
+
+async function connectionSchema(
+  kind: Kind,
+  { type }: DocumentBody,
+  { registry }: Service,
+): Promise<Parameters<typeof literalSecrets>[1] | null> {
+  if (typeof type !== "string") return null;
+  if (kind === "source") return (await registry.loadWarehouse(type)).connection;
+  return kind === "destination" ? (await registry.loadDestination(type)).connection : null;
+}
+
+async function mask(kind: Kind, body: DocumentBody, service: Service): Promise<DocumentBody> {
+  const schema = await connectionSchema(kind, body, service).catch(() => null);
+  const { connection } = body;
+  if (schema === null || !isRecord(connection)) return body;
+  return { ...body, connection: withoutSecrets(connection as Parameters<typeof withoutSecrets>[0], schema) };
+}
+
+async function documentView(stored: StoredDocument, service: Service): Promise<DocumentView> {
+  const { name, version, managedBy, updatedAt } = stored;
+  const kind = stored.kind as Kind;
+  const { kind: _kind, name: _name, ...document } = await mask(kind, stored.body, service);
+  const managed_by = managedBy === files ? "files" : "api";
+  return { kind, name, version, managed_by, updated_at: updatedAt.toISOString(), document };
+}
+
+function named({ kind, name, body }: StoredDocument): readonly NamedDocument[] {
+  return isKind(kind) ? [{ ...body, kind, name }] : [];
+}
+
+function noDocument(kind: Kind, name: string, ofKind: readonly StoredDocument[]): NotFoundError {
+  const names = ofKind.map((document) => document.name);
+  return new NotFoundError("not_found", `There is no ${kind} "${name}"${nearest(name, names)}`);
+}
+
+/** What a JSON merge patch makes of a value: null deletes, a map is merged, anything else replaces. */
+function merged(target: unknown, patch: unknown): unknown {
+  if (!isRecord(patch)) return patch;
+  const result: Record<string, unknown> = isRecord(target) ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    // A name such as __proto__ is kept as a key, to be refused with the document.
+    const next = value === null ? undefined : merged(Object.hasOwn(result, key) ? result[key] : undefined, value);
+    if (next === undefined) delete result[key];
+    else Object.defineProperty(result, key, { value: next, enumerable: true, configurable: true, writable: true });
+  }
+  return result;
+}
+
+/** Where two values differ, as deep as both are maps. */
+function differences(before: unknown, after: unknown, at: string): DocumentVersionView["changes"] {
+  if (isDeepStrictEqual(before, after)) return [];
+  if (!isRecord(before) || !isRecord(after)) return [{ pointer: at, before: before ?? null, after: after ?? null }];
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
+    (key) => key !== "kind" && key !== "name",
+  );
+  return keys.flatMap((key) =>
+    differences(before[key], after[key], `${at}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`),
+  );
+}
