@@ -19,6 +19,8 @@ import { messageOf } from "./errors.ts";
 export interface FetchOptions {
   /** The destination's name, for messages. */
   readonly name: string;
+  /** What it is that has the name. Default: a destination. */
+  readonly kind?: "destination" | "notification";
   readonly adapter: Pick<DestinationAdapter, "title" | "failure">;
   /** Texts that must never appear in a message. */
   readonly secrets: readonly string[];
@@ -114,11 +116,11 @@ async function send(url: URL, init: RequestInit, sender: Sender): Promise<Respon
 }
 
 /** The request with the headers that the web's fetch gives a body. The cause is not told: it repeats the header. */
-function toRequest(url: URL, { method = "GET", headers = {}, body = null }: RequestInit, { name }: Sender): Request {
+function toRequest(url: URL, { method = "GET", headers = {}, body = null }: RequestInit, sender: Sender): Request {
   try {
     return new Request(url, { method, headers, body });
   } catch {
-    const message = `Destination "${name}" cannot be asked: a header has a character that cannot be sent, such as a line break in a token.`;
+    const message = `${capitalized(called(sender))} cannot be asked: a header has a character that cannot be sent, such as a line break in a token.`;
     throw new DestinationError("unauthorized", message, { code: "header_invalid", applied: "no" });
   }
 }
@@ -160,7 +162,7 @@ function classify(response: FailedResponse, asked: Request, sender: Sender): Des
   const applied = kind === "busy" || onlyReads(asked) ? "no" : byStatus.applied;
   const words = clean(hint.message ?? response.body, sender.secrets);
   const retryAfterMs = hint.retryAfterMs ?? retryAfter(response.headers.get("retry-after"), sender.clock.now());
-  const message = `${sender.adapter.title} (destination "${sender.name}", ${new URL(asked.url).host}) ${sentences[kind]} (${status})${words === "" ? "" : `: ${words}`}`;
+  const message = `${sender.adapter.title} (${called(sender)}, ${new URL(asked.url).host}) ${sentences[kind]} (${status})${words === "" ? "" : `: ${words}`}`;
   return new DestinationError(kind, message, { code: hint.code ?? `http_${status}`, applied, status, retryAfterMs });
 }
 
@@ -207,7 +209,7 @@ function broken(error: unknown, asked: Request, sender: Sender): DestinationErro
     error instanceof Error && error.name === "TimeoutError"
       ? "no answer in time"
       : clean(messageOf(error) || (code ?? ""), sender.secrets);
-  const message = `${sender.adapter.title} (destination "${sender.name}") could not be reached at ${new URL(asked.url).host}: ${words}`;
+  const message = `${sender.adapter.title} (${called(sender)}) could not be reached at ${new URL(asked.url).host}: ${words}`;
   return new DestinationError("unavailable", message, { code: "unreachable", applied, cause: error });
 }
 
@@ -218,9 +220,17 @@ function codeOf(error: unknown): string | undefined {
   return "cause" in error ? codeOf(error.cause) : undefined;
 }
 
-function refusedAddress(error: RefusedAddress, { name }: Sender): DestinationError {
-  const message = `Destination "${name}" may not be reached: ${error.message}`;
+function refusedAddress(error: RefusedAddress, sender: Sender): DestinationError {
+  const message = `${capitalized(called(sender))} may not be reached: ${error.message}`;
   return new DestinationError("unauthorized", message, { code: "address_refused", applied: "no", cause: error });
+}
+
+function called({ kind = "destination", name }: Sender): string {
+  return `${kind} "${name}"`;
+}
+
+function capitalized(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /** A vendor's words as one short line without secrets and without control characters. */

@@ -13,12 +13,14 @@ import { createLog, type Log } from "./log.ts";
 import { applyDocuments } from "./operations/documents.ts";
 import { documentOperations } from "./operations/edit.ts";
 import { localOperations } from "./operations/local.ts";
+import { sendNotices } from "./operations/notify.ts";
 import type { Operations } from "./operations/operations.ts";
 import { performRun } from "./operations/perform.ts";
 import type { Service } from "./operations/service.ts";
 import { type TakeDelivery, takeDeliveries } from "./operations/webhooks.ts";
 import { openQueue, type Queue } from "./queue/queue.ts";
 import { startReconciler } from "./queue/reconciler.ts";
+import { repeat } from "./queue/repeat.ts";
 import { openRegistry, type Registry } from "./registry.ts";
 import { serveSandbox } from "./sandbox.ts";
 import { FolderLocked } from "./store/lock.ts";
@@ -163,8 +165,11 @@ function startWork(
   queue.work((id, signal) => work(id, service, log, signal), { concurrency: runsAtATime });
   const startRun = (sync: string): Promise<unknown> =>
     operations.startRun(sync, { kind: "changes", trigger: "schedule" });
-  const reconciler = startReconciler({ store: service.store, queue, startRun, onError: (error) => log.error(error) });
+  const onError = (error: unknown): void => log.error(error);
+  const reconciler = startReconciler({ store: service.store, queue, startRun, onError });
   opened.defer(() => reconciler.close());
+  const notifier = repeat(() => sendNotices(service, onError), { everyMs: 2000, onError });
+  opened.defer(() => notifier.close());
 }
 
 async function work(id: string, service: Service, log: Log, signal: AbortSignal): Promise<void> {

@@ -10,6 +10,7 @@ import { healthRoutes, type Readiness } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
 import type { TakeDelivery } from "../operations/webhooks.ts";
 import { hookRoutes, triggerRoutes } from "./hooks.ts";
+import { notificationRoutes } from "./notifications.ts";
 import { tellProblem } from "./problem.ts";
 import { runRoutes } from "./runs.ts";
 import { sourceRoutes } from "./sources.ts";
@@ -47,7 +48,16 @@ export function createApi(
     throw new NotFoundError("route_not_found", `There is no ${request.method} ${request.url.split("?")[0]}.`);
   });
   guard(api, access, note);
-  const rooms = [syncRoutes, runRoutes, sourceRoutes, destinationRoutes, triggerRoutes, workspaceRoutes, keyRoutes];
+  const rooms = [
+    syncRoutes,
+    runRoutes,
+    sourceRoutes,
+    destinationRoutes,
+    triggerRoutes,
+    notificationRoutes,
+    workspaceRoutes,
+    keyRoutes,
+  ];
   for (const routes of rooms) routes(api, operations);
   hookRoutes(api, takeDelivery);
   documentRoutes(api, documents);

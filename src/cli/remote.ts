@@ -18,10 +18,9 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
   return {
     apply: (documents, { prune, dryRun }) => post("/v1/workspace", { documents, prune, dry_run: dryRun }),
     check: (name) =>
-      post<never>(`/v1/sources/${one(name)}/check`).catch((error: unknown) => {
-        if (error instanceof NotFoundError) return post(`/v1/destinations/${one(name)}/check`);
-        throw error;
-      }),
+      firstFound(
+        ["sources", "destinations", "notifications"].map((kind) => () => post(`/v1/${kind}/${one(name)}/check`)),
+      ),
     grants: (source) => get(`/v1/sources/${one(source)}/grants`),
     describe: (destination, object, settings) =>
       get(
@@ -39,9 +38,26 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
     keys: async () => (await get<{ data: Awaited<ReturnType<Operations["keys"]>> }>("/v1/keys")).data,
     revokeKey: (id) => call("DELETE", `/v1/keys/${one(id)}`),
     audit: (filter) => get(`/v1/audit${query(filter)}`),
+    notices: async (name, limit) =>
+      (
+        await get<{ data: Awaited<ReturnType<Operations["notices"]>> }>(
+          `/v1/notifications/${one(name)}/notices${query({ limit })}`,
+        )
+      ).data,
     triggers: async () => (await get<{ data: Awaited<ReturnType<Operations["triggers"]>> }>("/v1/triggers")).data,
     status: async () => (await get<{ data: Awaited<ReturnType<Operations["status"]>> }>("/v1/syncs")).data,
   };
+}
+
+/** What the first of several calls answers that finds what it is asked for. */
+async function firstFound<Answer>([call, ...others]: readonly (() => Promise<Answer>)[]): Promise<Answer> {
+  if (call === undefined) throw new RangeError("no call to make");
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof NotFoundError && others.length > 0) return await firstFound(others);
+    throw error;
+  }
 }
 
 interface Calls {

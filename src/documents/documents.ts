@@ -3,6 +3,8 @@ import { destinationSchema } from "./destination.ts";
 import type { DestinationDocument } from "./destination.ts";
 import { modelSchema } from "./model.ts";
 import type { ModelDocument } from "./model.ts";
+import { notificationSchema } from "./notification.ts";
+import type { NotificationDocument } from "./notification.ts";
 import { segmentSchema } from "./segment.ts";
 import type { SegmentDocument } from "./segment.ts";
 import { sourceSchema } from "./source.ts";
@@ -20,6 +22,7 @@ export const schemas = {
   destination: destinationSchema,
   sync: syncSchema,
   trigger: triggerSchema,
+  notification: notificationSchema,
 } as const;
 
 export interface DocumentOf {
@@ -29,12 +32,13 @@ export interface DocumentOf {
   readonly destination: DestinationDocument;
   readonly sync: SyncDocument;
   readonly trigger: TriggerDocument;
+  readonly notification: NotificationDocument;
 }
 
 export type Kind = keyof DocumentOf;
 export type WorkspaceDocument = DocumentOf[Kind];
 
-export const kinds: readonly Kind[] = ["source", "model", "segment", "destination", "sync", "trigger"];
+export const kinds: readonly Kind[] = ["source", "model", "segment", "destination", "sync", "trigger", "notification"];
 
 export function isKind(value: unknown): value is Kind {
   return kinds.some((kind) => kind === value);
@@ -48,6 +52,7 @@ export interface Documents {
   readonly destinations: ReadonlyMap<string, DestinationDocument>;
   readonly syncs: ReadonlyMap<string, SyncDocument>;
   readonly triggers: ReadonlyMap<string, TriggerDocument>;
+  readonly notifications: ReadonlyMap<string, NotificationDocument>;
 }
 
 /** Sorts documents by kind and name. Of two with the same kind and name the later one is kept. */
@@ -58,6 +63,7 @@ export function collect(all: Iterable<WorkspaceDocument>): Documents {
   const destinations = new Map<string, DestinationDocument>();
   const syncs = new Map<string, SyncDocument>();
   const triggers = new Map<string, TriggerDocument>();
+  const notifications = new Map<string, NotificationDocument>();
   for (const document of all) {
     switch (document.kind) {
       case "source":
@@ -78,15 +84,17 @@ export function collect(all: Iterable<WorkspaceDocument>): Documents {
       case "trigger":
         triggers.set(document.name, document);
         break;
+      case "notification":
+        notifications.set(document.name, document);
+        break;
     }
   }
-  return { sources, models, segments, destinations, syncs, triggers };
+  return { sources, models, segments, destinations, syncs, triggers, notifications };
 }
 
 /** All documents of a workspace as a list, those that others build on first. */
 export function listOf(documents: Documents): WorkspaceDocument[] {
-  const { sources, models, segments, destinations, syncs, triggers } = documents;
-  return [sources, models, segments, destinations, syncs, triggers].flatMap((some): WorkspaceDocument[] => [
-    ...some.values(),
-  ]);
+  const { sources, models, segments, destinations, syncs, triggers, notifications } = documents;
+  const all = [sources, models, segments, destinations, syncs, triggers, notifications];
+  return all.flatMap((some): WorkspaceDocument[] => [...some.values()]);
 }

@@ -87,6 +87,7 @@ async function beyondSchema(kind: Kind, value: unknown, registry: Registry): Pro
     case "trigger":
       return triggerRules(value);
     case "segment":
+    case "notification":
       return [];
   }
 }

@@ -29,16 +29,14 @@ const references: Readonly<Record<Kind, readonly { readonly at: Path; readonly t
     { at: ["to", "destination"], to: "destination" },
   ],
   trigger: [{ at: ["sync"], to: "sync" }],
+  notification: [{ at: ["syncs"], to: "sync" }],
 };
 
 /** Every reference among the documents that leads nowhere, and every sync whose segment is of another model. */
 export function checkReferences<D extends NamedDocument>(documents: Iterable<D>): ReferenceProblem<D>[] {
   const all = [...documents];
   return all.flatMap((document) => {
-    const missing = references[document.kind].flatMap(({ at, to }): Problem[] => {
-      const name = valueAt(document, at);
-      // What is absent or not a name at all is the schema's to report.
-      if (typeof name !== "string" || name === "") return [];
+    const missing = namesIn(document).flatMap(({ name, at, to }): Problem[] => {
       const names = all.filter((other) => other.kind === to).map((other) => other.name);
       if (names.includes(name)) return [];
       const expected = names.length === 0 ? `a ${to}; there is none yet` : oneOf(names);
@@ -52,6 +50,18 @@ export function checkReferences<D extends NamedDocument>(documents: Iterable<D>)
       ];
     });
     return [...missing, ...foreignSegment(document, all)].map((one) => ({ document, problem: one }));
+  });
+}
+
+/** Every name by which a document refers to others. What is absent or no name at all is the schema's to report. */
+function namesIn(document: NamedDocument): readonly { readonly name: string; readonly at: Path; readonly to: Kind }[] {
+  return references[document.kind].flatMap(({ at, to }) => {
+    const written = valueAt(document, at);
+    const places = Array.isArray(written) ? written.map((_, index) => [...at, index]) : [at];
+    return places.flatMap((place) => {
+      const name = valueAt(document, place);
+      return typeof name === "string" && name !== "" ? [{ name, at: place, to }] : [];
+    });
   });
 }
 
@@ -74,6 +84,6 @@ function foreignSegment(document: NamedDocument, all: readonly NamedDocument[]):
 /** The documents that refer to the named one, and so would break without it. */
 export function dependents<D extends NamedDocument>(documents: Iterable<D>, kind: Kind, name: string): D[] {
   return [...documents].filter((document) =>
-    references[document.kind].some(({ at, to }) => to === kind && valueAt(document, at) === name),
+    namesIn(document).some((reference) => reference.to === kind && reference.name === name),
   );
 }

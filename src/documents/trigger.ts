@@ -3,18 +3,14 @@ import { parseJsonPath } from "./json-path.ts";
 import { problem } from "./problem.ts";
 import type { Problem } from "./problem.ts";
 import { valueAt } from "./value-at.ts";
-import { name, text } from "./values.ts";
-
-const secret = z
-  .string()
-  .regex(/^\$\{env:[A-Za-z_][A-Za-z0-9_]*\}$/, "${env:NAME}: a webhook's secret is never written into a document");
+import { name, secretVariable, text } from "./values.ts";
 
 const webhook = z.strictObject({
   scheme: z
     .enum(["standard_webhooks", "hmac_sha256", "dbt_cloud", "hubspot", "zendesk", "segment", "github", "bearer"])
     .meta({ description: "How the sender proves who it is." }),
   secrets: z
-    .array(secret)
+    .array(secretVariable)
     .min(1)
     .max(2)
     .meta({ description: "The sender's secret as ${env:NAME}; during a rotation the old one and the new one." }),

@@ -15,6 +15,11 @@ export const name = z
 
 export const text = z.string().min(1);
 
+/** A secret, which is never written into a document: `${env:NAME}`. */
+export const secretVariable = z
+  .string()
+  .regex(/^\$\{env:[A-Za-z_][A-Za-z0-9_]*\}$/, "${env:NAME}: a webhook's secret is never written into a document");
+
 /** The name of a column as the model calls it. */
 export const columnName = z.string().min(1).max(255);
 

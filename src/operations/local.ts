@@ -10,6 +10,7 @@ import { applyDocuments, storedDocuments } from "./documents.ts";
 import { auditPage, createKey, keyView } from "./keys.ts";
 import { namedKeys } from "./named-keys.ts";
 import type { CheckView, DescribeView, Operations, RejectionsView, RunView, StatusView } from "./operations.ts";
+import { checkNotification, listNotices, sendNotices } from "./notify.ts";
 import { performRun } from "./perform.ts";
 import { previewPlan } from "./preview.ts";
 import type { Service } from "./service.ts";
@@ -57,6 +58,7 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
     revokeKey: async (id) => keyView(await store.keys.revoke(id)),
     audit: (filter) => auditPage(filter, service),
     triggers: () => listTriggers(service),
+    notices: (notification, limit) => listNotices(notification, limit, service),
   };
 }
 
@@ -75,6 +77,8 @@ async function doRun(id: string, service: Service, { onProgress, signal: given }
   const done = await performRun(id, service, { signal: stop.signal, onProgress: show });
   const ended = await service.store.runs.get(id);
   if (!done && ended.endedAt === null && ended.status !== "held") throw await busy(run.sync, service);
+  // No service is there to do it. What is not taken waits for the next command or service.
+  await sendNotices(service, () => undefined);
   return runView(ended, service.clock.now());
 }
 
@@ -104,13 +108,16 @@ async function followRun(id: string, service: Service, { onProgress, signal }: W
 }
 
 async function check(name: string, service: Service): Promise<CheckView> {
-  const { sources, destinations } = await storedDocuments(service);
+  const { sources, destinations, notifications } = await storedDocuments(service);
   const source = sources.get(name);
   if (source) return checkSource(source, service);
+  const notification = notifications.get(name);
+  if (notification) return checkNotification(notification, service);
   const destination = destinations.get(name);
   if (!destination) {
-    const names = [...sources.keys(), ...destinations.keys()];
-    throw new NotFoundError("not_found", `There is no source or destination "${name}"${nearest(name, names)}`);
+    const names = [...sources.keys(), ...destinations.keys(), ...notifications.keys()];
+    const message = `There is no source, destination or notification "${name}"${nearest(name, names)}`;
+    throw new NotFoundError("not_found", message);
   }
   await using open = await openDestination(destination, service);
   const { account } = await open.connection.check();

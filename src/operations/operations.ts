@@ -12,7 +12,7 @@ import type { GateReport, RunFailure, RunKind, RunStatus } from "../sync/ports.t
 export interface Operations {
   /** Checks documents and makes the store hold them: creates, replaces and, with `prune`, deletes. All or nothing. */
   apply(documents: readonly unknown[], options: ApplyOptions): Promise<ApplyView>;
-  /** Tries a source's or a destination's connection. */
+  /** Tries a source's or a destination's connection; sends a test to a notification's receiver. */
   check(name: string): Promise<CheckView>;
   /** The SQL that a source's owner runs so that its role has what it needs, and no more. */
   grants(source: string): Promise<GrantsView>;
@@ -45,6 +45,8 @@ export interface Operations {
   audit(filter: { limit: number; cursor?: string | undefined }): Promise<Page<AuditView>>;
   /** The triggers, and where their webhooks are called. */
   triggers(): Promise<readonly TriggerView[]>;
+  /** What became of the messages of a notification, newest first. */
+  notices(notification: string, limit: number): Promise<readonly NoticeView[]>;
 }
 
 /** The documents one by one, as RevOps edit them over REST. */
@@ -111,6 +113,21 @@ export interface TriggerView {
   readonly path: string;
 }
 
+export interface NoticeView {
+  /** `webhook-id`, the same for every attempt. */
+  readonly id: string;
+  readonly run: string;
+  /** What the run had come to. */
+  readonly event: string;
+  readonly at: string;
+  readonly attempts: number;
+  readonly status: "waiting" | "delivered" | "given_up";
+  readonly delivered_at: string | null;
+  readonly next_attempt_at: string | null;
+  /** Why the last attempt failed. */
+  readonly failure: string | null;
+}
+
 export interface StartOptions {
   readonly kind: RunKind;
   readonly trigger: string;
@@ -175,7 +192,7 @@ export interface DocumentVersionView {
 
 export interface CheckView {
   readonly name: string;
-  readonly kind: "source" | "destination";
+  readonly kind: "source" | "destination" | "notification";
   readonly ok: true;
   /** What a person should see of the account. */
   readonly account: string;

@@ -1,7 +1,7 @@
 /** Makes up for everything that the queue may lose: rings for runs that wait or lost their worker, starts what is due. */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Store } from "../store/open.ts";
 import type { Queue } from "./queue.ts";
+import { type Repeating, repeat } from "./repeat.ts";
 import { type StartRun, startDue } from "./schedules.ts";
 
 export interface Reconciliation {
@@ -16,31 +16,12 @@ export async function reconcile({ store, queue, startRun, onError }: Reconciliat
   // Its own trouble must not keep lost runs from being found.
   await startDue(store, startRun, onError).catch(onError);
   await store.hooks.prune().catch(onError);
+  await store.notices.prune().catch(onError);
   for (const run of await store.runs.orphaned()) await queue.ring(run.id);
   for (const run of await store.runs.queued()) await queue.ring(run.id);
 }
 
-export interface Reconciler {
-  /** Resolves when nothing of it goes on any more. */
-  close(): Promise<void>;
-}
-
-/** Looks now, and then every so often. What goes wrong is told to `onError` and tried again. */
-export function startReconciler(work: Reconciliation, { everyMs = 5000 }: { everyMs?: number } = {}): Reconciler {
-  const stopping = new AbortController();
-  const running = run();
-
-  async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      await reconcile(work).catch(work.onError);
-      await sleep(everyMs, undefined, { signal: stopping.signal }).catch(() => undefined);
-    }
-  }
-
-  return {
-    close: async () => {
-      stopping.abort();
-      await running;
-    },
-  };
+/** Looks now, and then every so often. */
+export function startReconciler(work: Reconciliation, { everyMs = 5000 }: { everyMs?: number } = {}): Repeating {
+  return repeat(() => reconcile(work), { everyMs, onError: work.onError });
 }

@@ -12,6 +12,7 @@ import { type Keys, openKeys } from "./keys.ts";
 import { type Leases, openLeases } from "./leases.ts";
 import { type FolderLock, lockFolder } from "./lock.ts";
 import { migrate } from "./migrate.ts";
+import { type Notices, openNotices } from "./notices.ts";
 import { openPglite } from "./pglite.ts";
 import type { StorePool } from "./pool.ts";
 import { openRejections, type Rejections } from "./rejections.ts";
@@ -27,6 +28,7 @@ export interface Store {
   readonly rejections: Rejections;
   readonly schedules: Schedules;
   readonly hooks: Hooks;
+  readonly notices: Notices;
   readonly leases: Leases;
   readonly keys: Keys;
   readonly audit: Audit;
@@ -98,6 +100,7 @@ async function openRooms(pool: StorePool, folder: FolderLock | null): Promise<St
     rejections: openRejections(db),
     schedules: openSchedules(db),
     hooks: openHooks(db),
+    notices: openNotices(db),
     leases,
     keys: openKeys(db),
     audit: openAudit(db),

@@ -5,6 +5,7 @@ import { ConflictError, NotFoundError } from "../errors.ts";
 import type { RunCounts, RunKind, RunStatus } from "../sync/ports.ts";
 import type { RowKey } from "../warehouse.ts";
 import { newId } from "./ids.ts";
+import { noteRun } from "./notices.ts";
 import { type Run, runColumns, toRun } from "./run.ts";
 import { addKeys, forgetKeys } from "./run-keys.ts";
 import type { Database } from "./tables.ts";
@@ -199,7 +200,10 @@ async function requestCancel(trx: Transaction<Database>, id: string): Promise<Ru
     .where("ended_at", "is", null)
     .returning(runColumns)
     .executeTakeFirst();
-  if (row?.status === "cancelled") await forgetKeys(trx, id);
+  if (row?.status === "cancelled") {
+    await noteRun(trx, id);
+    await forgetKeys(trx, id);
+  }
   if (row) return toRun(row);
   const run = await get(trx, id);
   throw new ConflictError("run_ended", `Run ${id} has ended already: ${run.status}.`);

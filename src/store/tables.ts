@@ -22,6 +22,7 @@ export interface Database {
   "app.audit": AuditTable;
   "app.run_keys": RunKeysTable;
   "app.hooks": HooksTable;
+  "app.notices": NoticesTable;
 }
 
 export interface DocumentsTable {
@@ -121,6 +122,19 @@ export interface AuditTable {
 export interface HooksTable {
   trigger: string;
   id: string;
+}
+
+export interface NoticesTable {
+  id: Generated<string>;
+  notification: string;
+  run_id: string;
+  event: string;
+  fence: BigInteger;
+  at: Timestamp;
+  attempts: Generated<number>;
+  due_at: Date | null;
+  delivered_at: Date | null;
+  failure: string | null;
 }
 
 export interface RunKeysTable {

@@ -1,5 +1,6 @@
 /** Whether a webhook delivery is its sender's: signatures over the raw body, compared in constant time. */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { standardKey } from "./sign.ts";
 
 /** How a sender proves who it is. */
 export type Scheme =
@@ -143,11 +144,6 @@ function hmac(algorithm: "sha1" | "sha256", key: string | Buffer, ...parts: read
   const mac = createHmac(algorithm, key);
   for (const part of parts) mac.update(part);
   return mac.digest();
-}
-
-/** The key of Standard Webhooks is base64 after its prefix. */
-function standardKey(secret: string): Buffer {
-  return Buffer.from(secret.replace(/^whsec_/, ""), "base64");
 }
 
 function sha256(text: string): Buffer {

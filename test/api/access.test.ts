@@ -59,7 +59,9 @@ const routes = [
   ["GET", "/v1/destinations/nothing/objects/companies", "read"],
   ["POST", "/v1/workspace", "write"],
   ["GET", "/v1/documents?kind=sync", "read"],
-  ...["source", "model", "segment", "destination", "sync", "trigger"].flatMap((kind) => [
+  ["POST", "/v1/notifications/nothing/check", "run"],
+  ["GET", "/v1/notifications/nothing/notices", "read"],
+  ...["source", "model", "segment", "destination", "sync", "trigger", "notification"].flatMap((kind) => [
     ["GET", `/v1/${kind}s/nothing`, "read"] as const,
     ["PUT", `/v1/${kind}s/nothing`, "write"] as const,
     ["PATCH", `/v1/${kind}s/nothing`, "write"] as const,

@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
+import { getCompileCacheDir } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WarehouseError } from "../../errors.ts";
@@ -72,9 +73,15 @@ export class Driver {
   }
 
   #start(): ChildProcess {
+    const compileCache = getCompileCacheDir();
     const child = fork(new URL("./driver-process.ts", import.meta.url), {
       // For each file that it transfers the driver makes a temporary folder and leaves it; the process removes this one.
-      env: { ...process.env, ...quiet, TMPDIR: mkdtempSync(join(tmpdir(), "sluice-snowflake-driver-")) },
+      env: {
+        ...process.env,
+        ...quiet,
+        ...(compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache }),
+        TMPDIR: mkdtempSync(join(tmpdir(), "sluice-snowflake-driver-")),
+      },
       execArgv: [`--max-old-space-size=${this.#options.memoryMb}`, "--max-semi-space-size=8"],
       serialization: "advanced",
       stdio: ["ignore", "ignore", "pipe", "ipc"],
