@@ -39,6 +39,7 @@ const most = { together: 500, waiting: 5000 } as const;
  */
 export function takeDeliveries(service: Service, ring: ((runId: string) => Promise<void>) | null): TakeDelivery {
   const queues = new Map<string, Waiting[]>();
+  const lookups = new Map<string, Promise<TriggerDocument | null>>();
   let waiting = 0;
 
   async function drain(name: string, queue: Waiting[]): Promise<void> {
@@ -83,8 +84,17 @@ export function takeDeliveries(service: Service, ring: ((runId: string) => Promi
     return settle.promise;
   }
 
+  /** Deliveries to one address that come together are one look into the store. */
+  async function find(hook: string): Promise<TriggerDocument | null> {
+    const underWay = lookups.get(hook);
+    if (underWay) return await underWay;
+    const lookup = findTrigger(hook, service).finally(() => lookups.delete(hook));
+    lookups.set(hook, lookup);
+    return await lookup;
+  }
+
   return async (hook, delivery) => {
-    const trigger = await findTrigger(hook, service);
+    const trigger = await find(hook);
     const verified = verify(verificationOf(trigger, service), delivery, service.clock.now());
     if (trigger === null || verified === null) return { status: "refused" };
     const { name, sync } = trigger;
