@@ -1,6 +1,7 @@
 /** Wires everything: reads the settings, opens what a command or a role needs, closes it in reverse order. */
 import { hostname } from "node:os";
 import { resolve } from "node:path";
+import packageFile from "../package.json" with { type: "json" };
 import { type ApiOptions, createApi } from "./api/server.ts";
 import type { Face, ServeOptions, Session } from "./cli/face.ts";
 import { runProgram } from "./cli/program.ts";
@@ -12,6 +13,7 @@ import { messageOf, SluiceError, UsageError } from "./errors.ts";
 import { createLog, type Log } from "./log.ts";
 import { applyDocuments } from "./operations/documents.ts";
 import { documentOperations } from "./operations/edit.ts";
+import { mappingOperations } from "./operations/edit-mapping.ts";
 import { localOperations } from "./operations/local.ts";
 import { sendNotices } from "./operations/notify.ts";
 import type { Operations } from "./operations/operations.ts";
@@ -208,7 +210,17 @@ async function listen(
   const access = new Access({ keys, localHash: key.hash, openWithoutKeys, now: () => performance.now() });
   const note: ApiOptions["note"] = (entry) => audit.write(entry);
   const documents = documentOperations(service);
-  const api = createApi(operations, { readiness, logger: log, access, note, takeDelivery, documents });
+  const { version } = packageFile;
+  const api = createApi(operations, {
+    readiness,
+    logger: log,
+    access,
+    note,
+    takeDelivery,
+    documents,
+    mappings: mappingOperations(service),
+    version,
+  });
   opened.defer(() => api.close());
   try {
     return await api.listen({ host, port });

@@ -245,6 +245,8 @@ export interface Warehouse {
     limit: number,
     signal?: AbortSignal,
   ): Promise<readonly (readonly Cell[])[]>;
+  /** How many rows a model has, after its filter. */
+  count(model: ModelQuery, signal?: AbortSignal): Promise<number>;
   /**
    * A text that changes whenever a table behind the model does, asked for more cheaply than the model itself. Null when
    * it cannot be told: the model also depends on the time, on chance, or on what has no such text.

@@ -1,7 +1,8 @@
 /** Every route under /v1 says which scope it needs; who has less is refused, and what is changed or refused is noted. */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyRequest } from "fastify";
 import { type Access, AccessError, type Identity, requireScope } from "../security/access.ts";
 import type { Scope } from "../security/key.ts";
+import type { Api } from "./route.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -13,11 +14,6 @@ declare module "fastify" {
     /** What the audit log is to say of it besides method, path and status. */
     noted: unknown;
   }
-}
-
-/** Options of a route that needs this scope. */
-export function needs(scope: Scope): { config: { scope: Scope } } {
-  return { config: { scope } };
 }
 
 /** Who a request is from, for histories. */
@@ -34,7 +30,7 @@ export interface Noted {
 }
 
 /** Guards all routes that are added afterwards. A route under /v1 that names no scope is a mistake, told at start. */
-export function guard(api: FastifyInstance, access: Access, note: (entry: Noted) => Promise<void>): void {
+export function guard(api: Api, access: Access, note: (entry: Noted) => Promise<void>): void {
   api.decorateRequest("identity", null);
   api.decorateRequest("noted", undefined);
   api.addHook("onRoute", ({ url, config }) => {

@@ -1,61 +1,97 @@
-/** `/v1/{sources,models,segments,destinations,syncs,triggers}/{name}`: the documents one by one, and their history. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+/** `/v1/{sources,models,segments,destinations,syncs,triggers,notifications}/{name}`: the documents one by one, and their history. */
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { isKind, kinds } from "../documents/documents.ts";
-import { UsageError } from "../errors.ts";
-import type { ChangeOptions, DocumentOperations, DocumentView } from "../operations/operations.ts";
-import { authorOf, needs } from "./access.ts";
+import { kinds, schemas } from "../documents/documents.ts";
+import type { DocumentOperations } from "../operations/operations.ts";
+import { documentVersionSchema, documentViewSchema, type DocumentView, listOf, pageOf } from "../operations/schemas.ts";
+import { changeHeaders, changeQuery, optionsOf } from "./change.ts";
+import { type Api, needs, needsDocument } from "./route.ts";
 import { text } from "./text.ts";
 
 const named = z.object({ name: text });
-const changeQuery = z.strictObject({ override: z.enum(["true", "false"]).default("false") });
 const restoreBody = z.strictObject({ version: z.int().min(1) });
 const listQuery = z.strictObject({
-  kind: z.string().refine(isKind, `one of ${kinds.join(", ")}`),
+  kind: z.enum(kinds),
   limit: z.coerce.number().int().min(1).max(500).default(100),
-  /** The name that the page before ended with. */
-  cursor: text.max(200).optional(),
+  cursor: text.max(200).optional().meta({ description: "The name that the page before ended with." }),
 });
 
-export function documentRoutes(api: FastifyInstance, documents: DocumentOperations): void {
-  api.get("/v1/documents", needs("read"), async (request) => {
-    const { kind, limit, cursor = "" } = listQuery.parse(request.query);
-    const after = (await documents.list(kind)).filter(({ name }) => name > cursor);
-    const data = after.slice(0, limit);
-    return { data, next_cursor: after.length > limit ? (data.at(-1)?.name ?? null) : null };
+export function documentRoutes(api: Api, documents: DocumentOperations): void {
+  api.get(
+    "/v1/documents",
+    needs("read", {
+      summary: "The documents of a kind, by name",
+      querystring: listQuery,
+      answers: { 200: pageOf(documentViewSchema) },
+    }),
+    async (request) => {
+      const { kind, limit, cursor = "" } = request.query;
+      const after = (await documents.list(kind)).filter(({ name }) => name > cursor);
+      const data = after.slice(0, limit);
+      return { data, next_cursor: after.length > limit ? (data.at(-1)?.name ?? null) : null };
+    },
+  );
+  for (const kind of kinds) documentRoutesOf(kind, api, documents);
+}
+
+function documentRoutesOf(kind: (typeof kinds)[number], api: Api, documents: DocumentOperations): void {
+  const path = `/v1/${kind}s/:name`;
+  const asked = { params: named, querystring: changeQuery, headers: changeHeaders };
+  const view = { 200: documentViewSchema };
+  const all: z.ZodObject = schemas[kind];
+  const whole = all.omit({ kind: true, name: true });
+
+  api.get(path, needs("read", { summary: `A ${kind}`, params: named, answers: view }), async (request, reply) =>
+    answer(reply, await documents.get(kind, request.params.name)),
+  );
+
+  const put = {
+    summary: `Make or replace a ${kind}`,
+    ...asked,
+
+    answers: { ...view, 201: documentViewSchema },
+  };
+  api.put(path, needsDocument("write", put, whole), async (request, reply) => {
+    const changed = await documents.put(kind, request.params.name, request.body, optionsOf(request));
+    return answer(note(request, reply, changed), changed);
   });
 
-  for (const kind of kinds) {
-    const path = `/v1/${kind}s/:name`;
-    const nameOf = (request: FastifyRequest): string => named.parse(request.params).name;
+  const patch = {
+    summary: `Change a part of a ${kind}`,
+    description: "A JSON merge patch (RFC 7396): null deletes, a map is merged, anything else replaces.",
+    ...asked,
+    answers: view,
+  };
+  api.patch(path, needsDocument("write", patch, z.record(z.string(), z.unknown())), async (request, reply) => {
+    const changed = await documents.patch(kind, request.params.name, request.body, optionsOf(request));
+    return answer(note(request, reply, changed), changed);
+  });
 
-    api.get(path, needs("read"), async (request, reply) => answer(reply, await documents.get(kind, nameOf(request))));
-
-    api.put(path, needs("write"), async (request, reply) => {
-      const changed = await documents.put(kind, nameOf(request), request.body, optionsOf(request));
-      return answer(note(request, reply, changed), changed);
-    });
-
-    api.patch(path, needs("write"), async (request, reply) => {
-      const changed = await documents.patch(kind, nameOf(request), request.body, optionsOf(request));
-      return answer(note(request, reply, changed), changed);
-    });
-
-    api.delete(path, needs("write"), async (request, reply) => {
-      await documents.delete(kind, nameOf(request), optionsOf(request));
+  api.delete(
+    path,
+    needs("write", { summary: `Delete a ${kind} that nothing needs`, ...asked, answers: { 204: null } }),
+    async (request, reply) => {
+      await documents.delete(kind, request.params.name, optionsOf(request));
       return reply.code(204).send();
-    });
+    },
+  );
 
-    api.get(`${path}/versions`, needs("read"), async (request) => ({
-      data: await documents.versions(kind, nameOf(request)),
-    }));
+  const versions = { 200: listOf(documentVersionSchema) };
+  api.get(
+    `${path}/versions`,
+    needs("read", { summary: `All that a ${kind} ever was, newest first`, params: named, answers: versions }),
+    async (request) => ({ data: await documents.versions(kind, request.params.name) }),
+  );
 
-    api.post(`${path}/restore`, needs("write"), async (request, reply) => {
-      const { version } = restoreBody.parse(request.body);
-      const changed = await documents.restore(kind, nameOf(request), version, optionsOf(request));
+  api.post(
+    `${path}/restore`,
+    needs("write", { summary: `Make a ${kind} what it was`, ...asked, body: restoreBody, answers: view }),
+    async (request, reply) => {
+      const { version } = request.body;
+      const changed = await documents.restore(kind, request.params.name, version, optionsOf(request));
       return answer(note(request, reply, changed), changed);
-    });
-  }
+    },
+  );
 }
 
 function answer(reply: FastifyReply, view: DocumentView): FastifyReply {
@@ -66,21 +102,4 @@ function answer(reply: FastifyReply, view: DocumentView): FastifyReply {
 function note(request: FastifyRequest, reply: FastifyReply, { version }: DocumentView): FastifyReply {
   request.noted = { version };
   return reply.code(version === 1 && request.method === "PUT" ? 201 : 200);
-}
-
-function optionsOf(request: FastifyRequest): ChangeOptions {
-  const { override } = changeQuery.parse(request.query);
-  return { author: authorOf(request), override: override === "true", ifVersion: versionOf(request) };
-}
-
-/** The version that a change is meant for: `If-Match: "3"`, or `If-None-Match: *` for what must not be there yet. */
-function versionOf({ headers }: FastifyRequest): number | undefined {
-  const { "if-match": match, "if-none-match": none } = headers;
-  if (none === "*") return 0;
-  if (match === undefined || match === "*") return undefined;
-  const found = /^"(\d{1,15})"$/.exec(match);
-  if (found !== null) return Number(found[1]);
-  throw new UsageError("etag_wrong", "If-Match is not an ETag of this API.", {
-    hint: 'Send what the ETag header of the document said, such as "3".',
-  });
 }

@@ -1,14 +1,20 @@
 /** For load balancers and orchestrators. */
-import type { FastifyInstance } from "fastify";
+import { z } from "zod";
+import { type Api, open } from "./route.ts";
 
 /** Resolves when the process can do its work; rejects with why not. */
 export type Readiness = () => Promise<void>;
 
-export function healthRoutes(api: FastifyInstance, readiness: Readiness): void {
+export function healthRoutes(api: Api, readiness: Readiness): void {
   // Alive: the event loop turns. Nothing else is asked, so a slow database never gets the process killed.
-  api.get("/healthz", () => ({ status: "ok" }));
+  const alive = { summary: "Does the process live?", answers: { 200: z.object({ status: z.literal("ok") }) } };
+  api.get("/healthz", open(alive), () => ({ status: "ok" }));
 
-  api.get("/readyz", async (request, reply) => {
+  const ready = {
+    summary: "Can the process do its work?",
+    answers: { 200: z.object({ status: z.literal("ready") }), 503: z.object({ status: z.literal("not ready") }) },
+  };
+  api.get("/readyz", open(ready), async (request, reply) => {
     try {
       await readiness();
       return { status: "ready" };

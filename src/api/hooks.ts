@@ -1,29 +1,49 @@
 /** `/hooks/{id}`: webhooks, each verified by its trigger's scheme; `/v1/triggers`: what there is, and where. */
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyReply } from "fastify";
 import { z } from "zod";
 import { UsageError } from "../errors.ts";
 import type { Operations } from "../operations/operations.ts";
 import type { TakeDelivery } from "../operations/webhooks.ts";
-import { needs } from "./access.ts";
+import { listOf, triggerViewSchema } from "../operations/schemas.ts";
+import { type Api, needs, open } from "./route.ts";
 
 const addressed = z.object({ id: z.string() });
 
 /** Refused before the signature is looked at. */
 const mostBytes = 64 * 1024;
 
-export function triggerRoutes(api: FastifyInstance, operations: Operations): void {
-  api.get("/v1/triggers", needs("admin"), async () => ({ data: await operations.triggers() }));
+const takenSchema = z
+  .object({
+    status: z.enum(["accepted", "duplicate", "empty"]),
+    trigger: z.string(),
+    sync: z.string(),
+    run: z.string().nullable(),
+  })
+  .meta({ id: "TakenDelivery" });
+
+export function triggerRoutes(api: Api, operations: Operations): void {
+  api.get(
+    "/v1/triggers",
+    needs("admin", { summary: "The addresses of the webhooks", answers: { 200: listOf(triggerViewSchema) } }),
+    async () => ({ data: await operations.triggers() }),
+  );
 }
 
 /** In a room of their own: bodies are taken byte by byte, and nothing of them is read before the signature is right. */
-export function hookRoutes(api: FastifyInstance, take: TakeDelivery): void {
-  void api.register(async (hooks) => {
+export function hookRoutes(api: Api, take: TakeDelivery): void {
+  void api.register(async (hooks: Api) => {
     hooks.removeAllContentTypeParsers();
     const json = /^application\/(?:[\w.-]+\+)?json(?:\s*;|$)/i;
     hooks.addContentTypeParser(json, { parseAs: "buffer", bodyLimit: mostBytes }, (_request, body, done) =>
       done(null, body),
     );
-    hooks.post("/hooks/:id", { bodyLimit: mostBytes }, async (request, reply) => {
+    const delivery = {
+      summary: "A webhook, verified by its trigger's scheme",
+      description:
+        "202: the run is stored. 200: it had come before, or names no row. The body is the sender's own JSON.",
+      answers: { 202: takenSchema, 200: takenSchema },
+    };
+    hooks.post("/hooks/:id", { bodyLimit: mostBytes, ...open(delivery) }, async (request, reply) => {
       const body: unknown = request.body;
       // What is packed could be as large as it likes once it is unpacked.
       if (request.headers["content-encoding"] !== undefined || !Buffer.isBuffer(body))

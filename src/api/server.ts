@@ -1,7 +1,7 @@
 /** The HTTP face: routes, problem documents, health. What it does is `Operations`; no rule lives here. */
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { NotFoundError } from "../errors.ts";
-import type { DocumentOperations, Operations } from "../operations/operations.ts";
+import type { DocumentOperations, MappingOperations, Operations } from "../operations/operations.ts";
 import type { Access } from "../security/access.ts";
 import { guard, type Noted } from "./access.ts";
 import { destinationRoutes } from "./destinations.ts";
@@ -10,8 +10,12 @@ import { healthRoutes, type Readiness } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
 import type { TakeDelivery } from "../operations/webhooks.ts";
 import { hookRoutes, triggerRoutes } from "./hooks.ts";
+import { mappingRoutes } from "./mapping.ts";
+import { modelRoutes } from "./models.ts";
 import { notificationRoutes } from "./notifications.ts";
+import { describeApi } from "./openapi.ts";
 import { tellProblem } from "./problem.ts";
+import type { Api } from "./route.ts";
 import { runRoutes } from "./runs.ts";
 import { sourceRoutes } from "./sources.ts";
 import { syncRoutes } from "./syncs.ts";
@@ -26,12 +30,26 @@ export interface ApiOptions {
   readonly note: (entry: Noted) => Promise<void>;
   readonly takeDelivery: TakeDelivery;
   readonly documents: DocumentOperations;
+  readonly mappings: MappingOperations;
+  readonly version: string;
 }
+
+const rooms = [
+  syncRoutes,
+  runRoutes,
+  sourceRoutes,
+  destinationRoutes,
+  triggerRoutes,
+  modelRoutes,
+  notificationRoutes,
+  workspaceRoutes,
+  keyRoutes,
+];
 
 /** The API, not yet listening. */
 export function createApi(
   operations: Operations,
-  { readiness, logger, access, note, takeDelivery, documents }: ApiOptions,
+  { readiness, logger, access, note, takeDelivery, documents, mappings, version }: ApiOptions,
 ): FastifyInstance {
   const api = Fastify({
     ...(logger ? { loggerInstance: logger } : { logger: false }),
@@ -44,23 +62,22 @@ export function createApi(
     routerOptions: { maxParamLength: 200 },
   });
   api.setErrorHandler(tellProblem);
+  api.addContentTypeParser(
+    "application/merge-patch+json",
+    { parseAs: "string" },
+    api.getDefaultJsonParser("error", "error"),
+  );
   api.setNotFoundHandler((request) => {
     throw new NotFoundError("route_not_found", `There is no ${request.method} ${request.url.split("?")[0]}.`);
   });
-  guard(api, access, note);
-  const rooms = [
-    syncRoutes,
-    runRoutes,
-    sourceRoutes,
-    destinationRoutes,
-    triggerRoutes,
-    notificationRoutes,
-    workspaceRoutes,
-    keyRoutes,
-  ];
-  for (const routes of rooms) routes(api, operations);
-  hookRoutes(api, takeDelivery);
-  documentRoutes(api, documents);
-  healthRoutes(api, readiness);
+  void api.register(async (described: Api) => {
+    await describeApi(described, version);
+    guard(described, access, note);
+    for (const routes of rooms) routes(described, operations);
+    documentRoutes(described, documents);
+    mappingRoutes(described, mappings);
+    hookRoutes(described, takeDelivery);
+    healthRoutes(described, readiness);
+  });
   return api;
 }

@@ -1,44 +1,108 @@
 /** `/v1/syncs`: their state, plans and runs. */
-import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
-import { needs } from "./access.ts";
+import { listOf, planSchema, previewSchema, runKind, runSchema, statusSchema } from "../operations/schemas.ts";
+import { authorOf } from "./access.ts";
+import { type Api, needs } from "./route.ts";
 import { text } from "./text.ts";
 
-const named = z.object({ name: z.string() });
-const planBody = z.strictObject({ full: z.boolean().default(false), limit: z.int().min(0).max(100).default(5) });
+const named = z.object({ name: text });
+const planBody = z
+  .strictObject({
+    full: z.boolean().default(false).meta({ description: "As if every record were to be sent again." }),
+    limit: z.int().min(0).max(100).default(5).meta({ description: "So many changes of each kind are shown." }),
+  })
+  .prefault({});
+
+const previewBody = z
+  .strictObject({
+    limit: z.int().min(1).max(100).default(5),
+    draft: z.record(z.string(), z.unknown()).optional().meta({
+      description:
+        "A JSON merge patch for the sync's document, such as other fields; or the whole document of a sync that there is not yet.",
+    }),
+  })
+  .prefault({});
+
 const keyValue = z.union([text.max(1000), z.number().refine(isExact, "a longer number in quotes"), z.boolean()]);
 const runBody = z
   .strictObject({
-    kind: z.enum(["changes", "full", "keys"]).default("changes"),
-    /** Rows to send even if nothing about them changed. More than fit a statement make the run a full one. */
+    kind: runKind.default("changes"),
     keys: z
       .array(z.union([keyValue, z.array(keyValue).min(1).max(50)]))
       .max(100_000)
-      .optional(),
-    /** What asked for the run, for people who read the history. */
-    trigger: text.max(100).default("api"),
+      .optional()
+      .meta({
+        description:
+          "Rows to send even if nothing about them changed. More than fit a statement make the run a full one.",
+      }),
+    trigger: text
+      .max(100)
+      .default("api")
+      .meta({ description: "What asked for the run, for people who read the history." }),
   })
   .refine(({ kind, keys = [] }) => (kind === "keys") === keys.length > 0, {
     path: ["keys"],
     message: "keys are named for, and only for, a run of kind keys",
-  });
+  })
+  .prefault({});
+
+const runHeaders = z.looseObject({
+  "idempotency-key": text.min(1).max(255).optional().meta({
+    description: "The same request under the same key, within a day, is the same run; another request is refused.",
+  }),
+});
 
 function isExact(value: number): boolean {
   return !Number.isInteger(value) || Number.isSafeInteger(value);
 }
 
-export function syncRoutes(api: FastifyInstance, operations: Operations): void {
-  api.get("/v1/syncs", needs("read"), async () => ({ data: await operations.status() }));
+export function syncRoutes(api: Api, operations: Operations): void {
+  api.get(
+    "/v1/syncs",
+    needs("read", { summary: "All syncs, each with its last run", answers: { 200: listOf(statusSchema) } }),
+    async () => ({ data: await operations.status() }),
+  );
 
-  api.post("/v1/syncs/:name/plan", needs("run"), async (request) => {
-    const { name } = named.parse(request.params);
-    return operations.plan(name, planBody.parse(request.body ?? {}));
-  });
+  api.post(
+    "/v1/syncs/:name/plan",
+    needs("run", {
+      summary: "What a run would do now",
+      description: "Sends nothing and changes nothing.",
+      params: named,
+      body: planBody,
+      answers: { 200: planSchema },
+    }),
+    (request) => operations.plan(request.params.name, request.body),
+  );
 
-  api.post("/v1/syncs/:name/runs", needs("run"), async (request, reply) => {
-    const { name } = named.parse(request.params);
-    const run = await operations.startRun(name, runBody.parse(request.body ?? {}));
-    return reply.code(202).header("location", `/v1/runs/${run.run}`).send(run);
-  });
+  api.post(
+    "/v1/syncs/:name/preview",
+    needs("run", {
+      summary: "The exact records that the first rows become",
+      description: "By the sync's mapping or by a draft of it. Sends nothing and changes nothing.",
+      params: named,
+      body: previewBody,
+      answers: { 200: previewSchema },
+    }),
+    (request) => operations.preview(request.params.name, request.body),
+  );
+
+  api.post(
+    "/v1/syncs/:name/runs",
+    needs("run", {
+      summary: "Ask for a run",
+      description: "Asks that come before it begins are one run. The answer does not wait for it.",
+      params: named,
+      headers: runHeaders,
+      body: runBody,
+      answers: { 202: runSchema },
+    }),
+    async (request, reply) => {
+      const { "idempotency-key": key } = request.headers;
+      const once = key === undefined ? undefined : { key, actor: authorOf(request) };
+      const run = await operations.startRun(request.params.name, { ...request.body, once });
+      return reply.code(202).header("location", `/v1/runs/${run.run}`).send(run);
+    },
+  );
 }

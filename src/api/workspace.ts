@@ -1,21 +1,33 @@
 /** `/v1/workspace`: all documents at once, as `sluice apply` sends them. */
-import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
-import { authorOf, needs } from "./access.ts";
+import { applySchema } from "../operations/schemas.ts";
+import { authorOf } from "./access.ts";
+import { type Api, needs } from "./route.ts";
 
 const workspaceBody = z.strictObject({
-  // What each must be is told with everything else that is wrong with them.
-  documents: z.array(z.unknown()).max(10_000),
-  prune: z.boolean().default(false),
+  documents: z
+    .array(z.unknown())
+    .max(10_000)
+    // What each must be is told with everything else that is wrong with them.
+    .meta({ description: "Documents with kind and name, as files have them." }),
+  prune: z.boolean().default(false).meta({ description: "Delete documents that came from files and are not here." }),
   dry_run: z.boolean().default(false),
 });
 
-export function workspaceRoutes(api: FastifyInstance, operations: Operations): void {
-  api.post("/v1/workspace", needs("write"), async (request) => {
-    const { documents, prune, dry_run: dryRun } = workspaceBody.parse(request.body);
-    const applied = await operations.apply(documents, { prune, dryRun, author: authorOf(request) });
-    request.noted = { changes: applied.changes, dry_run: dryRun };
-    return applied;
-  });
+export function workspaceRoutes(api: Api, operations: Operations): void {
+  api.post(
+    "/v1/workspace",
+    needs("write", {
+      summary: "Make the service hold these documents, all or nothing",
+      body: workspaceBody,
+      answers: { 200: applySchema },
+    }),
+    async (request) => {
+      const { documents, prune, dry_run: dryRun } = request.body;
+      const applied = await operations.apply(documents, { prune, dryRun, author: authorOf(request) });
+      request.noted = { changes: applied.changes, dry_run: dryRun };
+      return applied;
+    },
+  );
 }

@@ -1,7 +1,8 @@
 /** The operations of a running service, over its REST API. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, NotFoundError, SluiceError, UsageError } from "../errors.ts";
-import type { Operations, RunView } from "../operations/operations.ts";
+import type { Operations } from "../operations/operations.ts";
+import type { RunView } from "../operations/schemas.ts";
 
 const pollMs = 300;
 
@@ -14,6 +15,8 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
   };
   const get = <Answer>(path: string): Promise<Answer> => call("GET", path);
   const post = <Answer>(path: string, body: unknown = {}): Promise<Answer> => call("POST", path, body);
+  const list = async <Item>(path: string): Promise<readonly Item[]> =>
+    (await get<{ readonly data: readonly Item[] }>(path)).data;
   const one = encodeURIComponent;
   return {
     apply: (documents, { prune, dryRun }) => post("/v1/workspace", { documents, prune, dry_run: dryRun }),
@@ -26,6 +29,12 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
       get(
         `/v1/destinations/${one(destination)}/objects${object === undefined ? "" : `/${one(object)}`}${query({ settings: JSON.stringify(settings) })}`,
       ),
+    destinationTypes: () => list("/v1/destination-types"),
+    sourceTypes: () => list("/v1/source-types"),
+    modelColumns: (model) => list(`/v1/models/${one(model)}/columns`),
+    sampleModel: (model, options) => post(`/v1/models/${one(model)}/sample`, options),
+    sampleSegment: (segment, limit) => post(`/v1/segments/${one(segment)}/sample`, { limit }),
+    preview: (sync, options) => post(`/v1/syncs/${one(sync)}/preview`, options),
     plan: (sync, options) => post(`/v1/syncs/${one(sync)}/plan`, options),
     startRun: (sync, { kind, trigger, keys }) => post(`/v1/syncs/${one(sync)}/runs`, { kind, trigger, keys }),
     waitForRun: (id, options) => waitForEnd(id, { get, post }, options),
@@ -35,17 +44,12 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
     cancel: (id) => post(`/v1/runs/${one(id)}/cancel`),
     release: (id) => post(`/v1/runs/${one(id)}/release`),
     createKey: ({ name, scope, days }) => post("/v1/keys", { name, scope, expires_in_days: days }),
-    keys: async () => (await get<{ data: Awaited<ReturnType<Operations["keys"]>> }>("/v1/keys")).data,
+    keys: () => list("/v1/keys"),
     revokeKey: (id) => call("DELETE", `/v1/keys/${one(id)}`),
     audit: (filter) => get(`/v1/audit${query(filter)}`),
-    notices: async (name, limit) =>
-      (
-        await get<{ data: Awaited<ReturnType<Operations["notices"]>> }>(
-          `/v1/notifications/${one(name)}/notices${query({ limit })}`,
-        )
-      ).data,
-    triggers: async () => (await get<{ data: Awaited<ReturnType<Operations["triggers"]>> }>("/v1/triggers")).data,
-    status: async () => (await get<{ data: Awaited<ReturnType<Operations["status"]>> }>("/v1/syncs")).data,
+    notices: (name, limit) => list(`/v1/notifications/${one(name)}/notices${query({ limit })}`),
+    triggers: () => list("/v1/triggers"),
+    status: () => list("/v1/syncs"),
   };
 }
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { name, text } from "./values.ts";
+import { json, name, text } from "./values.ts";
 
 const pace = z.strictObject({
   share: z.number().gt(0).max(1).default(0.8).meta({
@@ -13,7 +13,7 @@ export const destinationSchema = z.strictObject({
   name: name.meta({ description: "What syncs call this destination." }),
   type: text.meta({ description: "The adapter: the name of a folder of destinations/." }),
   connection: z
-    .record(z.string(), z.json())
+    .record(z.string(), json)
     .meta({ description: "What is needed to connect. Any text may hold ${env:NAME}, read from the environment." }),
   pace: pace.default({ share: 0.8 }).meta({ description: "How fast the destination may be written to." }),
 });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { name, text } from "./values.ts";
+import { json, name, text } from "./values.ts";
 
 const memoryLimit = z
   .string()
@@ -57,7 +57,7 @@ export const sourceSchema = z.strictObject({
   name: name.meta({ description: "What models call this source." }),
   type: text.meta({ description: "The warehouse: snowflake, postgres or duckdb." }),
   connection: z
-    .record(z.string(), z.json())
+    .record(z.string(), json)
     .meta({ description: "What is needed to connect. Any text may hold ${env:NAME}, read from the environment." }),
   planner: planner
     .default({ in: "warehouse", schema: "sluice" })

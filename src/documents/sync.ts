@@ -2,7 +2,7 @@ import { z } from "zod";
 import { problem } from "./problem.ts";
 import type { Problem } from "./problem.ts";
 import { recordAt, valueAt } from "./value-at.ts";
-import { bound, columnName, cron, duration, name, text, timezone } from "./values.ts";
+import { bound, columnName, cron, duration, json, name, text, timezone } from "./values.ts";
 
 const unsafeParts = new Set(["", "__proto__", "prototype", "constructor"]);
 
@@ -59,7 +59,7 @@ export const syncSchema = z.strictObject({
       destination: name.meta({ description: "The destination." }),
       object: text.meta({ description: "The object, such as contacts or companies." }),
       settings: z
-        .record(z.string(), z.json())
+        .record(z.string(), json)
         .optional()
         .meta({ description: "Settings of the object, such as which list." }),
     })

@@ -20,6 +20,11 @@ export const secretVariable = z
   .string()
   .regex(/^\$\{env:[A-Za-z_][A-Za-z0-9_]*\}$/, "${env:NAME}: a webhook's secret is never written into a document");
 
+/** Any value that JSON has. */
+export const json: z.ZodType<z.core.util.JSONType> = z
+  .lazy(() => z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(json), z.record(z.string(), json)]))
+  .meta({ id: "Json" });
+
 /** The name of a column as the model calls it. */
 export const columnName = z.string().min(1).max(255);
 

@@ -3,7 +3,8 @@ import { collect, type Documents, type WorkspaceDocument, listOf } from "../docu
 import { checkDocument } from "../documents/parse.ts";
 import { InvalidDocument } from "../documents/problem.ts";
 import { parseDocuments } from "../documents/together.ts";
-import type { ApplyOptions, ApplyView } from "./operations.ts";
+import type { ApplyOptions } from "./operations.ts";
+import type { ApplyView } from "./schemas.ts";
 import type { Service } from "./service.ts";
 
 /** All documents that the store holds. */

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Kind } from "../documents/documents.ts";
 import { isKind } from "../documents/documents.ts";
+import { mergePatch } from "../documents/merge-patch.ts";
 import { parseDocument } from "../documents/parse.ts";
 import { InvalidDocument, problem } from "../documents/problem.ts";
 import { checkReferences, dependents, type NamedDocument } from "../documents/references.ts";
@@ -11,7 +12,8 @@ import { ConflictError, NotFoundError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { DocumentBody, StoredDocument } from "../store/documents.ts";
 import { files } from "./documents.ts";
-import type { ChangeOptions, DocumentOperations, DocumentVersionView, DocumentView } from "./operations.ts";
+import type { ChangeOptions, DocumentOperations } from "./operations.ts";
+import type { DocumentVersionView, DocumentView } from "./schemas.ts";
 import type { Service } from "./service.ts";
 
 /** The operations on single documents. */
@@ -32,7 +34,7 @@ async function listDocuments(kind: Kind, service: Service): Promise<readonly Doc
   return await Promise.all(stored.map((document) => documentView(document, service)));
 }
 
-async function getDocument(kind: Kind, name: string, service: Service): Promise<DocumentView> {
+export async function getDocument(kind: Kind, name: string, service: Service): Promise<DocumentView> {
   const stored = await service.store.documents.list(kind);
   const found = stored.find((document) => document.name === name);
   if (found === undefined) throw noDocument(kind, name, stored);
@@ -48,7 +50,7 @@ async function patchDocument(
 ): Promise<DocumentView> {
   const patched = (present: StoredDocument | undefined, all: readonly StoredDocument[]): unknown => {
     if (present === undefined) throw noDocument(kind, name, all);
-    return merged(present.body, patch);
+    return mergePatch(present.body, patch);
   };
   return await change(kind, name, patched, options, service);
 }
@@ -60,14 +62,18 @@ async function restoreDocument(
   options: ChangeOptions,
   service: Service,
 ): Promise<DocumentView> {
-  const versions = await service.store.documents.versions({ kind, name });
-  const body = versions.find((one) => one.version === version)?.body ?? null;
-  if (body === null) {
-    throw new NotFoundError("version_not_found", `The ${kind} "${name}" has no version ${version} to go back to.`, {
-      hint: `GET /v1/${kind}s/${name}/versions lists them.`,
-    });
-  }
+  const body = await bodyAt(kind, name, version, service);
   return await change(kind, name, () => body, options, service);
+}
+
+/** What a document was at a version. */
+export async function bodyAt(kind: Kind, name: string, version: number, { store }: Service): Promise<DocumentBody> {
+  const versions = await store.documents.versions({ kind, name });
+  const body = versions.find((one) => one.version === version)?.body ?? null;
+  if (body !== null) return body;
+  throw new NotFoundError("version_not_found", `The ${kind} "${name}" has no version ${version} to go back to.`, {
+    hint: `GET /v1/${kind}s/${name}/versions lists them.`,
+  });
 }
 
 async function deleteDocument(kind: Kind, name: string, options: ChangeOptions, service: Service): Promise<void> {
@@ -91,7 +97,11 @@ async function deleteDocument(kind: Kind, name: string, options: ChangeOptions, 
   });
 }
 
-async function documentVersions(kind: Kind, name: string, service: Service): Promise<readonly DocumentVersionView[]> {
+export async function documentVersions(
+  kind: Kind,
+  name: string,
+  service: Service,
+): Promise<readonly DocumentVersionView[]> {
   const found = await service.store.documents.versions({ kind, name });
   if (found.length === 0) throw noDocument(kind, name, await service.store.documents.list(kind));
   const masked = await Promise.all(found.map(async ({ body }) => (body === null ? null : mask(kind, body, service))));
@@ -107,7 +117,7 @@ async function documentVersions(kind: Kind, name: string, service: Service): Pro
 type NewBody = (present: StoredDocument | undefined, ofKind: readonly StoredDocument[]) => unknown;
 
 /** Checks what a document is to be, by itself and with all others, and stores it; nobody else writes meanwhile. */
-async function change(
+export async function change(
   kind: Kind,
   name: string,
   bodyOf: NewBody,
@@ -189,19 +199,6 @@ function named({ kind, name, body }: StoredDocument): readonly NamedDocument[] {
 function noDocument(kind: Kind, name: string, ofKind: readonly StoredDocument[]): NotFoundError {
   const names = ofKind.map((document) => document.name);
   return new NotFoundError("not_found", `There is no ${kind} "${name}"${nearest(name, names)}`);
-}
-
-/** What a JSON merge patch makes of a value: null deletes, a map is merged, anything else replaces. */
-function merged(target: unknown, patch: unknown): unknown {
-  if (!isRecord(patch)) return patch;
-  const result: Record<string, unknown> = isRecord(target) ? { ...target } : {};
-  for (const [key, value] of Object.entries(patch)) {
-    // A name such as __proto__ is kept as a key, to be refused with the document.
-    const next = value === null ? undefined : merged(Object.hasOwn(result, key) ? result[key] : undefined, value);
-    if (next === undefined) delete result[key];
-    else Object.defineProperty(result, key, { value: next, enumerable: true, configurable: true, writable: true });
-  }
-  return result;
 }
 
 /** Where two values differ, as deep as both are maps. */

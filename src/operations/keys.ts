@@ -1,7 +1,8 @@
 /** API keys as people are shown them. */
 import { makeKey } from "../security/key.ts";
 import type { StoredKey } from "../store/keys.ts";
-import type { AuditView, KeyView, MadeKeyView, NewKeyRequest, Page } from "./operations.ts";
+import type { NewKeyRequest, Page } from "./operations.ts";
+import type { AuditView, KeyView, MadeKeyView } from "./schemas.ts";
 import type { Service } from "./service.ts";
 
 const dayMs = 86_400_000;

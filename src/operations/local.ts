@@ -6,13 +6,15 @@ import { nearest } from "../nearest.ts";
 import type { RunProgress } from "../sync/ports.ts";
 import { RunStopped } from "../sync/lease.ts";
 import { openDestination } from "./connect.ts";
+import { destinationTypes, modelColumns, sampleModel, sampleSegment, sourceTypes } from "./discover.ts";
 import { applyDocuments, storedDocuments } from "./documents.ts";
 import { auditPage, createKey, keyView } from "./keys.ts";
 import { namedKeys } from "./named-keys.ts";
-import type { CheckView, DescribeView, Operations, RejectionsView, RunView, StatusView } from "./operations.ts";
+import type { Operations } from "./operations.ts";
+import type { CheckView, DescribeView, RejectionsView, RunView, StatusView } from "./schemas.ts";
 import { checkNotification, listNotices, sendNotices } from "./notify.ts";
 import { performRun } from "./perform.ts";
-import { previewPlan } from "./preview.ts";
+import { previewPlan, previewRecords } from "./preview.ts";
 import type { Service } from "./service.ts";
 import { checkSource, grantsOf } from "./sources.ts";
 import { runView } from "./views.ts";
@@ -31,11 +33,17 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
     check: (name) => check(name, service),
     grants: (source) => grantsOf(source, service),
     describe: (destination, object, settings) => describe(destination, object, settings, service),
+    destinationTypes: () => destinationTypes(service),
+    sourceTypes: () => sourceTypes(service),
+    modelColumns: (model) => modelColumns(model, service),
+    sampleModel: (model, options) => sampleModel(model, options, service),
+    sampleSegment: (segment, limit) => sampleSegment(segment, limit, service),
+    preview: (sync, options) => previewRecords(sync, options, service),
     plan: (sync, options) => previewPlan(sync, options, service),
-    startRun: async (sync, { kind, trigger, keys = [] }) => {
+    startRun: async (sync, { kind, trigger, keys = [], once }) => {
       const spec = resolveSync(await storedDocuments(service), sync, await service.registry.mappingKinds());
       const named = namedKeys(keys, spec.spec.model.key);
-      const run = await store.runs.create({ sync, kind, trigger, spec, keys: named });
+      const run = await store.runs.create({ sync, kind, trigger, spec, keys: named }, once);
       await ring?.(run.id);
       return view(run);
     },

@@ -9,7 +9,7 @@ import { nearest } from "../nearest.ts";
 import type { DueNotice } from "../store/notices.ts";
 import { standardHeaders, standardKey } from "../triggers/sign.ts";
 import { storedDocuments } from "./documents.ts";
-import type { CheckView, NoticeView } from "./operations.ts";
+import type { CheckView, NoticeView } from "./schemas.ts";
 import type { Service } from "./service.ts";
 import { runView } from "./views.ts";
 

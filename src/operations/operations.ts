@@ -1,13 +1,34 @@
 /**
  * What a person can ask of Sluice. The command and the API are thin faces over this interface; the service implements
  * it in place, and the command's `--url` implements it by asking a running service over HTTP.
- *
- * Names in the views are those that `--json` and REST print, hence in snake case.
  */
-import type { Field, Mode, ObjectSettings, Removal, Value } from "../destination.ts";
+import type { ObjectSettings } from "../destination.ts";
 import type { Kind } from "../documents/documents.ts";
 import type { Scope } from "../security/key.ts";
-import type { GateReport, RunFailure, RunKind, RunStatus } from "../sync/ports.ts";
+import type { RunKind } from "../sync/ports.ts";
+import type { Filter } from "../warehouse.ts";
+import type {
+  ApplyView,
+  AuditView,
+  CheckView,
+  DescribeView,
+  DocumentVersionView,
+  DocumentView,
+  GrantsView,
+  KeyView,
+  MadeKeyView,
+  NoticeView,
+  PlanView,
+  RejectionsView,
+  RunView,
+  StatusView,
+  TriggerView,
+  ColumnView,
+  MappingView,
+  PreviewView,
+  SampleView,
+  TypeView,
+} from "./schemas.ts";
 
 export interface Operations {
   /** Checks documents and makes the store hold them: creates, replaces and, with `prune`, deletes. All or nothing. */
@@ -18,6 +39,15 @@ export interface Operations {
   grants(source: string): Promise<GrantsView>;
   /** A destination's objects, or one object's abilities and fields. */
   describe(destination: string, object: string | undefined, settings: ObjectSettings): Promise<DescribeView>;
+  destinationTypes(): Promise<readonly TypeView[]>;
+  sourceTypes(): Promise<readonly TypeView[]>;
+  /** The columns of a model, as the warehouse has them now. */
+  modelColumns(model: string): Promise<readonly ColumnView[]>;
+  /** The first rows of a model, and how many there are. */
+  sampleModel(model: string, options: SampleOptions): Promise<SampleView>;
+  sampleSegment(segment: string, limit: number): Promise<SampleView>;
+  /** What the first rows become, by the sync's mapping or by a draft of it. Sends nothing, changes nothing. */
+  preview(sync: string, options: PreviewOptions): Promise<PreviewView>;
   /** What a run would do now. Sends nothing, changes nothing. */
   plan(sync: string, options: { full: boolean; limit: number }): Promise<PlanView>;
   /**
@@ -67,6 +97,23 @@ export interface DocumentOperations {
   restore(kind: Kind, name: string, version: number, options: ChangeOptions): Promise<DocumentView>;
 }
 
+/** A sync's mapping by itself: match and fields. */
+export interface MappingOperations {
+  get(sync: string): Promise<MappingView>;
+  /** Replaces the mapping; the rest of the sync stays. */
+  put(sync: string, mapping: Mapping, options: ChangeOptions): Promise<MappingView>;
+  /** The versions of the sync that changed its mapping, newest first. */
+  versions(sync: string): Promise<readonly DocumentVersionView[]>;
+  /** Makes the mapping what it was at a version. */
+  restore(sync: string, version: number, options: ChangeOptions): Promise<MappingView>;
+}
+
+/** As the sync's document has them. They are checked with it. */
+export interface Mapping {
+  readonly match: unknown;
+  readonly fields: unknown;
+}
+
 export interface NewKeyRequest {
   readonly name: string;
   readonly scope: Scope;
@@ -75,57 +122,16 @@ export interface NewKeyRequest {
   readonly createdBy: string;
 }
 
-export interface KeyView {
-  readonly id: string;
-  readonly name: string;
-  readonly scope: Scope;
-  /** Neither revoked nor expired. */
-  readonly valid: boolean;
-  readonly created_by: string;
-  readonly created_at: string;
-  readonly expires_at: string | null;
-  readonly revoked_at: string | null;
-  readonly last_used_at: string | null;
+export interface SampleOptions {
+  readonly limit: number;
+  /** In place of a segment's: one that need not be saved. */
+  readonly filter?: Filter | undefined;
 }
 
-export interface MadeKeyView extends KeyView {
-  readonly key: string;
-}
-
-export interface AuditView {
-  readonly at: string;
-  /** The key's id and name; "anyone" while there were no keys, "nobody" for who was not known. */
-  readonly actor: string;
-  readonly address: string;
-  readonly action: string;
-  readonly status: number;
-  readonly detail: unknown;
-}
-
-export interface TriggerView {
-  readonly trigger: string;
-  readonly sync: string;
-  readonly scheme: string;
-  readonly run: RunKind;
-  /** Where the payload has the keys of the rows to send. */
-  readonly keys: string | null;
-  /** The address below the service's own. It is a part of the secret: only who may call it should know it. */
-  readonly path: string;
-}
-
-export interface NoticeView {
-  /** `webhook-id`, the same for every attempt. */
-  readonly id: string;
-  readonly run: string;
-  /** What the run had come to. */
-  readonly event: string;
-  readonly at: string;
-  readonly attempts: number;
-  readonly status: "waiting" | "delivered" | "given_up";
-  readonly delivered_at: string | null;
-  readonly next_attempt_at: string | null;
-  /** Why the last attempt failed. */
-  readonly failure: string | null;
+export interface PreviewOptions {
+  readonly limit: number;
+  /** A JSON merge patch for the sync's document, or the whole document of a sync that there is not yet. */
+  readonly draft?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface StartOptions {
@@ -133,6 +139,8 @@ export interface StartOptions {
   readonly trigger: string;
   /** Each as a value, or of several key columns a list of values, or the row key that rejections show. */
   readonly keys?: readonly GivenKey[] | undefined;
+  /** The same ask under the same key, by the same actor, is the same run. */
+  readonly once?: { readonly key: string; readonly actor: string } | undefined;
 }
 
 /** A row's key as people and programs give it. */
@@ -151,152 +159,10 @@ export interface ApplyOptions {
   readonly author: string;
 }
 
-export interface ApplyView {
-  readonly changes: readonly {
-    readonly kind: string;
-    readonly name: string;
-    readonly change: "created" | "replaced" | "deleted";
-  }[];
-  readonly unchanged: number;
-  readonly dry_run: boolean;
-}
-
 export interface ChangeOptions {
   /** Only if this is the document's version now; 0 when there must be none. */
   readonly ifVersion?: number | undefined;
   /** Also if the document is kept in files, which then differ from it. */
   readonly override?: boolean | undefined;
   readonly author: string;
-}
-
-export interface DocumentView {
-  readonly kind: Kind;
-  readonly name: string;
-  /** 1, then one more with every change. */
-  readonly version: number;
-  /** `files`: it came with `sluice apply`, and is to be edited there. */
-  readonly managed_by: "files" | "api";
-  readonly updated_at: string;
-  /** As it was written; secrets that were written out are masked. */
-  readonly document: Readonly<Record<string, unknown>>;
-}
-
-export interface DocumentVersionView {
-  readonly version: number;
-  readonly author: string;
-  readonly at: string;
-  readonly deleted: boolean;
-  /** Against the version before, by JSON pointer; null stands for what is not there. */
-  readonly changes: readonly { readonly pointer: string; readonly before: unknown; readonly after: unknown }[];
-}
-
-export interface CheckView {
-  readonly name: string;
-  readonly kind: "source" | "destination" | "notification";
-  readonly ok: true;
-  /** What a person should see of the account. */
-  readonly account: string;
-}
-
-export interface GrantsView {
-  readonly source: string;
-  readonly sql: string;
-}
-
-export type DescribeView =
-  | { readonly objects: readonly { readonly name: string; readonly title: string }[] }
-  | {
-      readonly object: string;
-      readonly title: string;
-      readonly modes: readonly Mode[];
-      readonly removals: readonly Removal[];
-      readonly batch: { readonly records: number; readonly bytes?: number };
-      readonly fields: readonly Field[];
-    };
-
-export interface PlannedCounts {
-  readonly added: number;
-  readonly changed: number;
-  readonly removed: number;
-  /** Rows withheld because their key is null or not unique, or another row has the same match values. */
-  readonly faulty_keys: number;
-}
-
-export interface RunView {
-  readonly run: string;
-  readonly sync: string;
-  readonly kind: RunKind;
-  readonly trigger: string;
-  readonly status: RunStatus;
-  readonly planned: PlannedCounts | null;
-  readonly unchanged: number;
-  /** Rows that differ, but were rejected lately and wait for their back-off. */
-  readonly waiting: number;
-  /** Keys that were named, and that neither the model nor the destination has a row of. */
-  readonly not_found: number;
-  readonly accepted: number;
-  readonly rejected: number;
-  readonly invalid: number;
-  readonly in_doubt: number;
-  /** Of `in_doubt`: never sent, because the run ended before. */
-  readonly unsent: number;
-  /** Of `accepted`: the destination held that very record already, so nothing was sent. */
-  readonly already_there: number;
-  readonly requests: number;
-  readonly seconds: number;
-  readonly created_at: string;
-  readonly started_at: string | null;
-  readonly ended_at: string | null;
-  readonly failure: RunFailure | null;
-  readonly gate: GateReport | null;
-}
-
-export interface RejectionView {
-  readonly row_key: string;
-  readonly kind: "rejected" | "invalid";
-  readonly code: string;
-  readonly message: string;
-  readonly field: string | null;
-}
-
-export interface RejectionsView extends Page<RejectionView> {
-  /** How many there are of each cause, most first. */
-  readonly causes: readonly {
-    readonly code: string;
-    readonly field: string | null;
-    readonly count: number;
-    readonly message: string;
-  }[];
-}
-
-export interface PlanView {
-  readonly sync: string;
-  readonly planned: PlannedCounts;
-  readonly unchanged: number;
-  readonly waiting: number;
-  /** Why a run would be held, if it would. */
-  readonly gate: GateReport | null;
-  readonly sample: readonly PlannedChangeView[];
-  /** Of the sampled changes, how many have a value that does not fit. */
-  readonly sample_invalid: number;
-  /** At most this many requests, if every batch is accepted at once. */
-  readonly batches: number;
-}
-
-export interface PlannedChangeView {
-  readonly row_key: string;
-  readonly change: string;
-  readonly match: Readonly<Record<string, Value>>;
-  readonly record: Readonly<Record<string, Value>> | null;
-  readonly destination_id: string | null;
-  /** Why it will not be sent, if it will not. */
-  readonly problem: { readonly code: string; readonly message: string; readonly field: string | null } | null;
-}
-
-export interface StatusView {
-  readonly sync: string;
-  readonly from: string;
-  readonly to: string;
-  readonly schedule: string | null;
-  readonly last_run: RunView | null;
 }

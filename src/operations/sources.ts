@@ -7,7 +7,7 @@ import { nearest } from "../nearest.ts";
 import type { ModelQuery } from "../warehouse.ts";
 import { openWarehouse } from "./connect.ts";
 import { storedDocuments } from "./documents.ts";
-import type { CheckView, GrantsView } from "./operations.ts";
+import type { CheckView, GrantsView } from "./schemas.ts";
 import type { Service } from "./service.ts";
 
 /** Tries the connection, the planner's place, and every model of the source. Fails with everything that is wrong. */

@@ -1,7 +1,7 @@
 /** What people are shown of what the store holds. */
 import type { Run } from "../store/runs.ts";
 import type { PlanCounts } from "../warehouse.ts";
-import type { PlannedCounts, RunView } from "./operations.ts";
+import type { PlannedCounts, RunView } from "./schemas.ts";
 
 export function runView(run: Run, now: Date): RunView {
   const { counts, startedAt, endedAt } = run;

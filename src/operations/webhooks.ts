@@ -10,7 +10,8 @@ import type { Run } from "../store/run.ts";
 import { type Delivery, verify, type Verified } from "../triggers/verify.ts";
 import { storedDocuments } from "./documents.ts";
 import { namedKeys } from "./named-keys.ts";
-import type { GivenKey, TriggerView } from "./operations.ts";
+import type { GivenKey } from "./operations.ts";
+import type { TriggerView } from "./schemas.ts";
 import type { Service } from "./service.ts";
 
 /** What became of a delivery. `refused` says nothing of why: neither the address nor the signature is to be tried out. */

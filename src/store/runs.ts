@@ -4,6 +4,7 @@ import type { ResolvedSync } from "../documents/resolve.ts";
 import { ConflictError, NotFoundError } from "../errors.ts";
 import type { RunCounts, RunKind, RunStatus } from "../sync/ports.ts";
 import type { RowKey } from "../warehouse.ts";
+import { askedOnce, type Once } from "./asked-once.ts";
 import { newId } from "./ids.ts";
 import { noteRun } from "./notices.ts";
 import { type Run, runColumns, toRun } from "./run.ts";
@@ -41,9 +42,10 @@ export interface Runs {
   /**
    * Asks for a run. While one of the sync waits to begin, it is that one, with the newest documents; `full` wins over
    * `changes`, that over `keys`, and every key that was named is in it: too many for one statement make it a full one.
-   * Throws ConflictError `run_held` while a run of the sync is held at the gate.
+   * Throws ConflictError `run_held` while a run of the sync is held at the gate. With `once`, a repeated ask is the run
+   * that it was.
    */
-  create(request: RunRequest): Promise<Run>;
+  create(request: RunRequest, once?: Once): Promise<Run>;
   /** Throws NotFoundError `run_not_found`. */
   get(id: string): Promise<Run>;
   /** Newest first. */
@@ -87,7 +89,12 @@ const noCounts: RunCounts = {
 /** The runs of a control store. */
 export function openRuns(db: Kysely<Database>): Runs {
   return {
-    create: (request) => db.transaction().execute((trx) => createRun(trx, request)),
+    create: (request, once) =>
+      db.transaction().execute(async (trx) => {
+        if (once === undefined) return await createRun(trx, request);
+        const { sync, kind, trigger, keys = [] } = request;
+        return await get(trx, await askedOnce(trx, once, [sync, kind, trigger, keys], () => createRun(trx, request)));
+      }),
     get: (id) => get(db, id),
     list: (filter) => list(db, filter),
     last: () => last(db),

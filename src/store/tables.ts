@@ -23,6 +23,7 @@ export interface Database {
   "app.run_keys": RunKeysTable;
   "app.hooks": HooksTable;
   "app.notices": NoticesTable;
+  "app.asked_once": AskedOnceTable;
 }
 
 export interface DocumentsTable {
@@ -122,6 +123,14 @@ export interface AuditTable {
 export interface HooksTable {
   trigger: string;
   id: string;
+}
+
+export interface AskedOnceTable {
+  actor: string;
+  key: string;
+  ask: string;
+  run_id: string;
+  at: Timestamp;
 }
 
 export interface NoticesTable {

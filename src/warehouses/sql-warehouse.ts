@@ -42,6 +42,12 @@ export function sqlWarehouse(database: Database, place: PlannerPlace): Warehouse
     return rows.map((row) => wanted.map((column, index) => wireCell(column, row[index + 1] ?? null)));
   }
 
+  async function count(model: ModelQuery, signal?: AbortSignal): Promise<number> {
+    const sql = `select count(*) ${modelSource(model, dialect)}`;
+    const rows = await database.session((session) => session.query(sql), { signal, readOnly: true });
+    return Number(rows[0]?.[0] ?? 0);
+  }
+
   async function check(signal?: AbortSignal): Promise<void> {
     await database.session((session) => session.query("select 1"), { signal, readOnly: true });
     await planners.check(signal);
@@ -51,6 +57,7 @@ export function sqlWarehouse(database: Database, place: PlannerPlace): Warehouse
     check,
     columns,
     sample,
+    count,
     planner: (sync: string): Planner => planners.of(sync, columns),
     close: () => database.close(),
   };

@@ -1,5 +1,6 @@
 /** Who may ask the API for what. The numbers are those of the attack list that the project keeps. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Description } from "./described.ts";
 import { Business, type RunningService } from "../end-to-end/business.ts";
 
 let business: Business;
@@ -47,6 +48,17 @@ const routes = [
   ["GET", "/v1/syncs", "read"],
   ["POST", "/v1/syncs/nothing/plan", "run"],
   ["POST", "/v1/syncs/nothing/runs", "run"],
+  ["POST", "/v1/syncs/nothing/preview", "run"],
+  ["GET", "/v1/syncs/nothing/mapping", "read"],
+  ["PUT", "/v1/syncs/nothing/mapping", "write"],
+  ["GET", "/v1/syncs/nothing/mapping/versions", "read"],
+  ["POST", "/v1/syncs/nothing/mapping/restore", "write"],
+  ["GET", "/v1/source-types", "read"],
+  ["GET", "/v1/destination-types", "read"],
+  ["GET", "/v1/models/nothing/columns", "read"],
+  ["POST", "/v1/models/nothing/sample", "run"],
+  ["POST", "/v1/segments/nothing/sample", "run"],
+  ["GET", "/v1/runs/run_nothing/events", "read"],
   ["GET", "/v1/runs", "read"],
   ["GET", "/v1/runs/run_nothing", "read"],
   ["GET", "/v1/runs/run_nothing/rejections", "read"],
@@ -75,6 +87,23 @@ const routes = [
   ["DELETE", "/v1/keys/nothing", "admin"],
   ["GET", "/v1/audit", "admin"],
 ] as const;
+
+test("the routes below are all that the API has, each with its scope", async () => {
+  const { body } = await ask("GET", "/openapi.json", null);
+  const described = new Description(body).operations.filter(({ scope }) => scope !== undefined);
+  const templates = new Map(described.map(({ method, path, scope }) => [`${method} ${path}`, scope]));
+  const known = routes.map(([method, path, scope]) => {
+    const [plain = ""] = path.split("?");
+    const fits = (template: string): boolean =>
+      new RegExp(`^${method} ${template.replace(/^\S+ /, "").replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(
+        `${method} ${plain}`,
+      ) && template.startsWith(`${method} `);
+    const found = [...templates.keys()].find(fits);
+    return [found, scope];
+  });
+  expect(known).toEqual(known.map(([found]) => [found, templates.get(String(found))]));
+  expect(new Set(known.map(([found]) => found))).toEqual(new Set(templates.keys()));
+});
 
 describe("a request", () => {
   test.each(routes)("%s %s needs a key", async (method, path) => {

@@ -1,6 +1,6 @@
 /** `POST /v1/workspace`: all documents at once, all or nothing. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ApplyView } from "../../src/operations/operations.ts";
+import type { ApplyView } from "../../src/operations/schemas.ts";
 import { type Answered, Business, type RunningService } from "../end-to-end/business.ts";
 
 let business: Business;

@@ -237,6 +237,7 @@ const refusing: Warehouse = {
   check: () => Promise.reject(new Error("not simulated")),
   columns: () => Promise.reject(new Error("not simulated")),
   sample: () => Promise.reject(new Error("not simulated")),
+  count: () => Promise.reject(new Error("not simulated")),
   planner: () => {
     throw new Error("not simulated");
   },

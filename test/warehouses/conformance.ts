@@ -132,6 +132,7 @@ export function conformance({
         expect(columns.map((column) => column.type)).toEqual(["integer", type]);
         const sampled = await place.warehouse.sample(model, columns, 10);
         expect(sampled).toHaveLength(2);
+        expect(await place.warehouse.count(model)).toBe(2);
         expect(sampled).toEqual(
           expect.arrayContaining([
             ["1", cell],
