@@ -19,9 +19,11 @@ import { sendNotices } from "./operations/notify.ts";
 import type { Operations } from "./operations/operations.ts";
 import { performRun } from "./operations/perform.ts";
 import type { Service } from "./operations/service.ts";
+import { startSequels } from "./operations/sequels.ts";
 import { type TakeDelivery, takeDeliveries } from "./operations/webhooks.ts";
 import { openQueue, type Queue } from "./queue/queue.ts";
 import { startReconciler } from "./queue/reconciler.ts";
+import type { Work } from "./queue/worker.ts";
 import { repeat } from "./queue/repeat.ts";
 import { openRegistry, type Registry } from "./registry.ts";
 import { serveSandbox } from "./sandbox.ts";
@@ -164,17 +166,23 @@ function startWork(
   log: Log,
   opened: AsyncDisposableStack,
 ): void {
-  queue.work((id, signal) => work(id, service, log, signal), { concurrency: runsAtATime });
+  const onError = (error: unknown): void => log.error(error);
+  const follow = (): Promise<void> => startSequels(service, (runId) => queue.ring(runId), onError);
+  const work: Work = async (id, signal) => {
+    await doRun(id, service, log, signal);
+    await follow();
+  };
+  queue.work(work, { concurrency: runsAtATime });
   const startRun = (sync: string): Promise<unknown> =>
     operations.startRun(sync, { kind: "changes", trigger: "schedule" });
-  const onError = (error: unknown): void => log.error(error);
-  const reconciler = startReconciler({ store: service.store, queue, startRun, onError });
+  const { store } = service;
+  const reconciler = startReconciler({ store, queue, startRun, startSequels: follow, onError });
   opened.defer(() => reconciler.close());
   const notifier = repeat(() => sendNotices(service, onError), { everyMs: 2000, onError });
   opened.defer(() => notifier.close());
 }
 
-async function work(id: string, service: Service, log: Log, signal: AbortSignal): Promise<void> {
+async function doRun(id: string, service: Service, log: Log, signal: AbortSignal): Promise<void> {
   if (!(await performRun(id, service, { signal }))) return;
   const { sync, status, counts, failure } = await service.store.runs.get(id);
   const { accepted, rejected, invalid, inDoubt, requests } = counts;

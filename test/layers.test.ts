@@ -36,7 +36,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/triggers/": [],
   "src/connection/": ["src/destination.ts", "src/fetch.ts", "src/sync/ports.ts", ...words],
   "src/security/": [...words],
-  "src/store/": ["src/documents/", "src/security/", "src/sync/ports.ts", "src/warehouse.ts", ...words],
+  "src/store/": ["src/documents/", "src/security/", "src/sync/ports.ts", "src/triggers/", "src/warehouse.ts", ...words],
   "src/operations/": [
     ...contracts,
     "src/connection/",
@@ -49,7 +49,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "src/triggers/",
     ...words,
   ],
-  "src/queue/": ["src/operations/", "src/store/", "src/sync/ports.ts", "src/log.ts", ...words],
+  "src/queue/": ["src/operations/", "src/store/", "src/sync/ports.ts", "src/triggers/", "src/log.ts", ...words],
   "src/api/": [
     "src/operations/",
     "src/security/",

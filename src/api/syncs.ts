@@ -1,7 +1,15 @@
 /** `/v1/syncs`: their state, plans and runs. */
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
-import { listOf, planSchema, previewSchema, runKind, runSchema, statusSchema } from "../operations/schemas.ts";
+import {
+  dbtRanSchema,
+  listOf,
+  planSchema,
+  previewSchema,
+  runKind,
+  runSchema,
+  statusSchema,
+} from "../operations/schemas.ts";
 import { authorOf } from "./access.ts";
 import { type Api, needs } from "./route.ts";
 import { text } from "./text.ts";
@@ -47,6 +55,13 @@ const runBody = z
   })
   .prefault({});
 
+const dbtBody = z.strictObject({
+  results: z
+    .array(z.object({ unique_id: text, status: text, relation_name: text.nullish() }))
+    .max(20_000)
+    .meta({ description: "`results` of dbt's run_results.json." }),
+});
+
 const runHeaders = z.looseObject({
   "idempotency-key": text.min(1).max(255).optional().meta({
     description: "The same request under the same key, within a day, is the same run; another request is refused.",
@@ -62,6 +77,38 @@ export function syncRoutes(api: Api, operations: Operations): void {
     "/v1/syncs",
     needs("read", { summary: "All syncs, each with its last run", answers: { 200: listOf(statusSchema) } }),
     async () => ({ data: await operations.status() }),
+  );
+
+  api.post(
+    "/v1/syncs/:name/pause",
+    needs("run", {
+      summary: "Let no run of the sync begin",
+      description: "One that is under way goes on. What webhooks ask for waits until the sync is resumed.",
+      params: named,
+      answers: { 200: statusSchema },
+    }),
+    (request) => operations.pause(request.params.name, authorOf(request)),
+  );
+
+  api.post(
+    "/v1/syncs/:name/resume",
+    needs("run", {
+      summary: "Let runs of the sync begin again",
+      description: "Times of its schedule that have passed are not made up for.",
+      params: named,
+      answers: { 200: statusSchema },
+    }),
+    (request) => operations.resume(request.params.name),
+  );
+
+  api.post(
+    "/v1/dbt/results",
+    needs("run", {
+      summary: "Ask for runs of the syncs whose models dbt has rebuilt",
+      body: dbtBody,
+      answers: { 200: listOf(dbtRanSchema) },
+    }),
+    async (request) => ({ data: await operations.dbtRan(request.body.results) }),
   );
 
   api.post(

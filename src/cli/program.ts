@@ -14,6 +14,7 @@ import { grantsCommand } from "./grants.ts";
 import { initCommand } from "./init.ts";
 import { styled, type Terminal, writeJson, writeLine } from "./output.ts";
 import { keysCommand } from "./keys.ts";
+import { pauseCommand, resumeCommand } from "./pause.ts";
 import { planCommand } from "./plan.ts";
 import { rejectionsCommand } from "./rejections.ts";
 import { cancelCommand, releaseCommand, runCommand } from "./run.ts";
@@ -64,6 +65,8 @@ const commands: readonly AddCommand[] = [
   applyCommand,
   planCommand,
   runCommand,
+  pauseCommand,
+  resumeCommand,
   statusCommand,
   runsCommand,
   rejectionsCommand,

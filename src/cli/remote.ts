@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, NotFoundError, SluiceError, UsageError } from "../errors.ts";
 import type { Operations } from "../operations/operations.ts";
-import type { RunView } from "../operations/schemas.ts";
+import type { DbtRanView, RunView } from "../operations/schemas.ts";
 
 const pollMs = 300;
 
@@ -50,6 +50,10 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
     notices: (name, limit) => list(`/v1/notifications/${one(name)}/notices${query({ limit })}`),
     triggers: () => list("/v1/triggers"),
     status: () => list("/v1/syncs"),
+    pause: (sync) => post(`/v1/syncs/${one(sync)}/pause`),
+    resume: (sync) => post(`/v1/syncs/${one(sync)}/resume`),
+    dbtRan: async (results) =>
+      (await post<{ readonly data: readonly DbtRanView[] }>("/v1/dbt/results", { results })).data,
   };
 }
 

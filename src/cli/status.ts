@@ -19,25 +19,22 @@ export const statusCommand: AddCommand = (program, face) => {
       writeLine(
         face.terminal.stdout,
         table(
-          ["sync", "from", "to", "schedule", "last run", "ended", "accepted", "not taken", "in doubt"],
+          ["sync", "from", "to", "schedule", "next run", "last run", "ended", "accepted", "not taken", "in doubt"],
           syncs.map(row),
         ),
       );
     });
 };
 
-function row({ sync, from, to, schedule, last_run: run }: StatusView): readonly string[] {
-  if (run === null) return [sync, from, to, schedule ?? "–", "never", "", "", "", ""];
-  const ended = run.ended_at?.slice(0, 19).replace("T", " ") ?? "";
-  return [
-    sync,
-    from,
-    to,
-    schedule ?? "–",
-    run.status,
-    ended,
-    count(run.accepted),
-    count(run.rejected + run.invalid),
-    count(run.in_doubt),
-  ];
+function row(status: StatusView): readonly string[] {
+  const { sync, from, to, schedule, after, paused, next_run: next, last_run: run } = status;
+  const when = [schedule, after && `after ${after}`].filter((one) => one !== null && one !== "").join(", ");
+  const first = [sync, from, to, when || "–", paused ? "paused" : next === null ? "–" : minute(next)];
+  if (run === null) return [...first, "never", "", "", "", ""];
+  const ended = run.ended_at === null ? "" : run.ended_at.slice(0, 19).replace("T", " ");
+  return [...first, run.status, ended, count(run.accepted), count(run.rejected + run.invalid), count(run.in_doubt)];
+}
+
+function minute(time: string): string {
+  return `${time.slice(0, 16).replace("T", " ")} UTC`;
 }

@@ -18,6 +18,7 @@ export type ProblemCode =
   | "duplicate"
   | "unknown_reference"
   | "other_model"
+  | "cycle"
   | "literal_secret"
   | "dbt"
   | "unproven_key";

@@ -27,6 +27,7 @@ const references: Readonly<Record<Kind, readonly { readonly at: Path; readonly t
     { at: ["from", "model"], to: "model" },
     { at: ["from", "segment"], to: "segment" },
     { at: ["to", "destination"], to: "destination" },
+    { at: ["after", "sync"], to: "sync" },
   ],
   trigger: [{ at: ["sync"], to: "sync" }],
   notification: [{ at: ["syncs"], to: "sync" }],
@@ -49,7 +50,10 @@ export function checkReferences<D extends NamedDocument>(documents: Iterable<D>)
         }),
       ];
     });
-    return [...missing, ...foreignSegment(document, all)].map((one) => ({ document, problem: one }));
+    return [...missing, ...foreignSegment(document, all), ...circle(document, all)].map((one) => ({
+      document,
+      problem: one,
+    }));
   });
 }
 
@@ -79,6 +83,25 @@ function foreignSegment(document: NamedDocument, all: readonly NamedDocument[]):
     siblings.length === 0 ? `no segment: "${model}" has none` : oneOf(siblings.map((other) => other.name));
   const message = `the segment "${String(name)}" is of model "${itsModel}", not of "${model}"`;
   return [problem("other_model", ["from", "segment"], message, { found: JSON.stringify(name), expected })];
+}
+
+/** A sync that waits, by way of others, for itself. */
+function circle(document: NamedDocument, all: readonly NamedDocument[]): Problem[] {
+  if (document.kind !== "sync") return [];
+  const path = [document.name];
+  for (let last: NamedDocument | undefined = document; last !== undefined;) {
+    const before = valueAt(last, ["after", "sync"]);
+    if (typeof before !== "string") return [];
+    path.push(before);
+    if (before === document.name) {
+      const message = `the syncs wait for each other in a circle: ${path.join(" after ")}`;
+      return [problem("cycle", ["after", "sync"], message, { found: JSON.stringify(path[1]) })];
+    }
+    // A circle that it only leads into is the others' to report.
+    if (path.indexOf(before) < path.length - 1) return [];
+    last = all.find((other) => other.kind === "sync" && other.name === before);
+  }
+  return [];
 }
 
 /** The documents that refer to the named one, and so would break without it. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { problem } from "./problem.ts";
 import type { Problem } from "./problem.ts";
 import { recordAt, valueAt } from "./value-at.ts";
-import { bound, columnName, cron, duration, json, name, text, timezone } from "./values.ts";
+import { bound, columnName, cron, duration, durationMs, json, name, text, timezone } from "./values.ts";
 
 const unsafeParts = new Set(["", "__proto__", "prototype", "constructor"]);
 
@@ -42,6 +42,17 @@ const schedule = z.strictObject({
   every: duration.optional().meta({ description: "The time between two runs, such as 15m." }),
   cron: cron.optional().meta({ description: "Five cron fields, such as 0 6 * * 1-5." }),
   timezone: timezone.optional().meta({ description: "The time zone that cron is read in. UTC if not given." }),
+  jitter: duration
+    .optional()
+    .meta({ description: "A run begins so much later at most, so that not all begin together." }),
+});
+
+const after = z.strictObject({
+  sync: name.meta({ description: "The sync that goes first." }),
+  when: z.enum(["succeeded", "ended"]).default("succeeded").meta({
+    description:
+      "succeeded: its run did all that it could, also if rows were rejected (partial). ended: whatever became of it.",
+  }),
 });
 
 /** A model or segment sent to an object of a destination. */
@@ -80,6 +91,7 @@ export const syncSchema = z.strictObject({
     .optional()
     .meta({ description: "Mirror only: what becomes of the record of a row that left. archive if not given." }),
   schedule: schedule.optional().meta({ description: "When it runs: every so often, or by cron." }),
+  after: after.optional().meta({ description: "It also runs whenever a run of another sync has ended." }),
   skip_unchanged: z.boolean().optional().meta({
     description:
       "Ends a run at once when the tables behind the model have not changed since the last clean run, where the warehouse can tell (Snowflake). A full comparison runs once a day all the same.",
@@ -91,7 +103,7 @@ export type SyncDocument = z.infer<typeof syncSchema>;
 
 /** What the schema alone cannot say of a sync. Takes the document as written, however wrong. */
 export function syncRules(value: unknown): Problem[] {
-  return [...scheduleRules(value), ...modeRules(value), ...nestingRules(value)];
+  return [...scheduleRules(value), ...jitterRules(value), ...modeRules(value), ...nestingRules(value)];
 }
 
 function scheduleRules(value: unknown): Problem[] {
@@ -105,9 +117,16 @@ function scheduleRules(value: unknown): Problem[] {
     return [problem("conflict", ["schedule", "timezone"], "a time zone has no meaning with every", { expected })];
   }
   // Any other key is an unknown one, or a map is not what was written: both are reported as such.
-  const onlyTimezone = Object.keys(written).every((key) => key === "timezone");
+  const onlyTimezone = Object.keys(written).every((key) => key === "timezone" || key === "jitter");
   if (!onlyTimezone || typeof valueAt(value, ["schedule"]) !== "object") return [];
   return [problem("missing", ["schedule"], "the schedule does not say when", { expected })];
+}
+
+function jitterRules(value: unknown): Problem[] {
+  const [every, jitter] = ["every", "jitter"].map((key) => duration.safeParse(valueAt(value, ["schedule", key])).data);
+  if (every === undefined || jitter === undefined || durationMs(jitter) < durationMs(every)) return [];
+  const message = "the jitter is as long as the time between two runs";
+  return [problem("conflict", ["schedule", "jitter"], message, { found: jitter, expected: `less than ${every}` })];
 }
 
 function modeRules(value: unknown): Problem[] {

@@ -2,6 +2,7 @@
  * The small values that documents are written with. The message of each check completes "expected …", because that is
  * how a problem prints it.
  */
+import { Cron } from "croner";
 import { z } from "zod";
 import type { Bound } from "../sync/ports.ts";
 
@@ -81,40 +82,18 @@ function isTimeZone(zone: string): boolean {
 }
 
 /** Five fields: minute, hour, day of month, month, day of week. */
-export const cron = z.string().refine(isCron, "five cron fields: minute hour day month weekday, such as 0 6 * * 1-5");
+export const cron = z
+  .string()
+  .refine((written) => readCron(written) !== null, {
+    message: "five cron fields: minute hour day month weekday, such as 0 6 * * 1-5",
+    abort: true,
+  })
+  .refine((written) => readCron(written)?.nextRun() !== null, "a date that comes; this one never does");
 
-const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-const weekdays = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-const cronFields: readonly { min: number; max: number; names?: readonly string[] }[] = [
-  { min: 0, max: 59 },
-  { min: 0, max: 23 },
-  { min: 1, max: 31 },
-  { min: 1, max: 12, names: months },
-  { min: 0, max: 7, names: weekdays },
-];
-
-function isCron(written: string): boolean {
-  const fields = written.trim().split(/\s+/);
-  return (
-    fields.length === cronFields.length &&
-    fields.every((field, index) => field.split(",").every((part) => isCronPart(part, cronFields[index]!)))
-  );
-}
-
-// One of *, 5 and 1-5, each with an optional step such as */15.
-function isCronPart(part: string, field: (typeof cronFields)[number]): boolean {
-  const match = /^(?:\*|([a-z0-9]+)(?:-([a-z0-9]+))?)(?:\/(\d{1,4}))?$/i.exec(part);
-  if (match === null) return false;
-  const [, first, last, step] = match;
-  if (step !== undefined && Number(step) === 0) return false;
-  if (first === undefined) return true;
-  const from = cronNumber(first, field);
-  const to = last === undefined ? from : cronNumber(last, field);
-  return from >= field.min && to <= field.max && from <= to;
-}
-
-function cronNumber(written: string, field: (typeof cronFields)[number]): number {
-  if (/^\d{1,2}$/.test(written)) return Number(written);
-  const position = field.names?.indexOf(written.toLowerCase()) ?? -1;
-  return position === -1 ? NaN : position + field.min;
+function readCron(written: string): Cron | null {
+  try {
+    return new Cron(written, { mode: "5-part", paused: true, timezone: "UTC" });
+  } catch {
+    return null;
+  }
 }

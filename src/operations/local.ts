@@ -1,22 +1,23 @@
 /** The operations of this process, on its own service. */
 import { resolveSync } from "../documents/resolve.ts";
-import type { SyncDocument } from "../documents/sync.ts";
 import { NotFoundError, SluiceError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { RunProgress } from "../sync/ports.ts";
 import { RunStopped } from "../sync/lease.ts";
 import { openDestination } from "./connect.ts";
+import { dbtRan } from "./dbt-ran.ts";
 import { destinationTypes, modelColumns, sampleModel, sampleSegment, sourceTypes } from "./discover.ts";
 import { applyDocuments, storedDocuments } from "./documents.ts";
 import { auditPage, createKey, keyView } from "./keys.ts";
 import { namedKeys } from "./named-keys.ts";
 import type { Operations } from "./operations.ts";
-import type { CheckView, DescribeView, RejectionsView, RunView, StatusView } from "./schemas.ts";
+import type { CheckView, DescribeView, RejectionsView, RunView } from "./schemas.ts";
 import { checkNotification, listNotices, sendNotices } from "./notify.ts";
 import { performRun } from "./perform.ts";
 import { previewPlan, previewRecords } from "./preview.ts";
 import type { Service } from "./service.ts";
 import { checkSource, grantsOf } from "./sources.ts";
+import { pause, requireNotPaused, resume, status } from "./status.ts";
 import { runView } from "./views.ts";
 import { listTriggers } from "./webhooks.ts";
 
@@ -43,6 +44,7 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
     startRun: async (sync, { kind, trigger, keys = [], once }) => {
       const spec = resolveSync(await storedDocuments(service), sync, await service.registry.mappingKinds());
       const named = namedKeys(keys, spec.spec.model.key);
+      await requireNotPaused(sync, service);
       const run = await store.runs.create({ sync, kind, trigger, spec, keys: named }, once);
       await ring?.(run.id);
       return view(run);
@@ -61,6 +63,14 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
       return view(run);
     },
     status: () => status(service),
+    pause: (sync, author) => pause(sync, author, service),
+    resume: async (sync) => {
+      const resumed = await resume(sync, service);
+      const waiting = await store.runs.active(sync);
+      if (waiting?.status === "queued") await ring?.(waiting.id);
+      return resumed;
+    },
+    dbtRan: (results) => dbtRan(results, service, ring),
     createKey: (request) => createKey(request, service),
     keys: async () => (await store.keys.list()).map(keyView),
     revokeKey: async (id) => keyView(await store.keys.revoke(id)),
@@ -166,26 +176,4 @@ async function rejections(
     field,
   }));
   return { data: shown, next_cursor: nextCursor, causes };
-}
-
-async function status(service: Service): Promise<readonly StatusView[]> {
-  const { syncs } = await storedDocuments(service);
-  const last = new Map((await service.store.runs.last()).map((run) => [run.sync, run]));
-  return [...syncs.values()].map((sync) => {
-    const run = last.get(sync.name);
-    const { model, segment } = sync.from;
-    return {
-      sync: sync.name,
-      from: segment === undefined ? model : `${model} / ${segment}`,
-      to: `${sync.to.destination} / ${sync.to.object}`,
-      schedule: scheduleText(sync),
-      last_run: run ? runView(run, service.clock.now()) : null,
-    };
-  });
-}
-
-function scheduleText({ schedule }: SyncDocument): string | null {
-  if (!schedule) return null;
-  if (schedule.every !== undefined) return `every ${schedule.every}`;
-  return `cron ${schedule.cron} ${schedule.timezone ?? "UTC"}`;
 }

@@ -24,6 +24,7 @@ import type {
   StatusView,
   TriggerView,
   ColumnView,
+  DbtRanView,
   MappingView,
   PreviewView,
   SampleView,
@@ -65,6 +66,12 @@ export interface Operations {
   /** Lets a held run go on with the plan that it has. */
   release(id: string): Promise<RunView>;
   status(): Promise<readonly StatusView[]>;
+  /** No run of the sync begins until it is resumed. One that is under way goes on. */
+  pause(sync: string, author: string): Promise<StatusView>;
+  /** Runs begin again, and first the one that was asked for meanwhile. Times that passed are not made up for. */
+  resume(sync: string): Promise<StatusView>;
+  /** Asks for runs of the syncs whose models dbt has rebuilt, as its run_results.json tells. */
+  dbtRan(results: readonly DbtResult[]): Promise<readonly DbtRanView[]>;
   /** Makes an API key. The answer has its text, which is nowhere else. */
   createKey(request: NewKeyRequest): Promise<MadeKeyView>;
   /** All API keys, newest first. */
@@ -120,6 +127,14 @@ export interface NewKeyRequest {
   /** Days until it expires; null for never. */
   readonly days: number | null;
   readonly createdBy: string;
+}
+
+/** One of `results` in dbt's run_results.json. */
+export interface DbtResult {
+  readonly unique_id: string;
+  readonly status: string;
+  /** dbt 1.7 and later tell it. */
+  readonly relation_name?: string | null | undefined;
 }
 
 export interface SampleOptions {

@@ -146,10 +146,23 @@ export const statusSchema = z
     from: z.string(),
     to: z.string(),
     schedule: z.string().nullable(),
+    after: z.string().nullable().meta({ description: "The sync whose runs it follows." }),
+    paused: z.boolean(),
+    next_run: time.nullable().meta({ description: "When its schedule is due next; null if it has none or is paused." }),
     last_run: runSchema.nullable(),
   })
   .meta({ id: "SyncStatus" });
 export type StatusView = z.output<typeof statusSchema>;
+
+export const dbtRanSchema = z
+  .object({
+    sync: z.string(),
+    model: z.string(),
+    run: z.string().nullable(),
+    reason: z.string().meta({ description: "Why it runs, or why not." }),
+  })
+  .meta({ id: "DbtRan" });
+export type DbtRanView = z.output<typeof dbtRanSchema>;
 
 export const applySchema = z
   .object({

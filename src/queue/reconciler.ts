@@ -8,13 +8,16 @@ export interface Reconciliation {
   readonly store: Store;
   readonly queue: Pick<Queue, "ring">;
   readonly startRun: StartRun;
+  /** Asks for the runs that follow others. */
+  readonly startSequels: () => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
 
 /** Looks once. Safe in any number of processes at a time. */
-export async function reconcile({ store, queue, startRun, onError }: Reconciliation): Promise<void> {
+export async function reconcile({ store, queue, startRun, startSequels, onError }: Reconciliation): Promise<void> {
   // Its own trouble must not keep lost runs from being found.
   await startDue(store, startRun, onError).catch(onError);
+  await startSequels().catch(onError);
   await store.hooks.prune().catch(onError);
   await store.notices.prune().catch(onError);
   for (const run of await store.runs.orphaned()) await queue.ring(run.id);

@@ -1,40 +1,11 @@
 /** Starts the runs of schedules that are due. */
-import { defaultRepeatStrategy } from "bullmq";
 import { SluiceError } from "../errors.ts";
 import type { Store } from "../store/open.ts";
-import type { Schedule, ScheduledSync } from "../store/schedules.ts";
+import type { ScheduledSync } from "../store/schedules.ts";
+import { nextTime, startTime } from "../triggers/schedule.ts";
 
 /** Asks for a run of a sync, and rings for it. */
 export type StartRun = (sync: string) => Promise<unknown>;
-
-/**
- * When a schedule is due next after `dueAt`, and after now: what was missed is made up for by one run, not by many.
- * `every` keeps its step, however late one of its runs was started.
- */
-export function nextDue(schedule: Schedule, dueAt: Date, now: Date): Date {
-  if ("everyMs" in schedule) {
-    const missed = Math.max(0, Math.floor((now.getTime() - dueAt.getTime()) / schedule.everyMs));
-    return new Date(dueAt.getTime() + (missed + 1) * schedule.everyMs);
-  }
-  return nextOf(schedule.cron, schedule.timezone, now);
-}
-
-function nextOf(cron: string, timezone: string, now: Date): Date {
-  try {
-    const next = defaultRepeatStrategy(now.getTime(), { pattern: cron, tz: timezone });
-    if (next !== undefined) return new Date(next);
-  } catch {
-    // The 30th of February is refused; a date in the far future is not found. Both mean the same.
-  }
-  throw new SluiceError("schedule_never", `The schedule "${cron}" is never due.`, {
-    hint: "Choose a date that exists.",
-  });
-}
-
-/** When a new or changed schedule is due first: `every` at once, `cron` when it says. */
-function firstDue({ schedule, now }: ScheduledSync): Date {
-  return "everyMs" in schedule ? now : nextDue(schedule, now, now);
-}
 
 /** Starts every sync whose time has come, once, however many processes look at the same time. */
 export async function startDue(store: Store, startRun: StartRun, onError: (error: unknown) => void): Promise<void> {
@@ -50,18 +21,31 @@ export async function startDue(store: Store, startRun: StartRun, onError: (error
 }
 
 async function startOne(store: Store, one: ScheduledSync, startRun: StartRun): Promise<void> {
-  const { sync, schedule, now } = one;
-  const dueAt = one.nextAt ?? firstDue(one);
+  const { sync, schedule, now, paused } = one;
+  const dueAt = one.nextAt ?? firstTime(one);
   if (one.nextAt === null) await store.schedules.begin(sync, dueAt);
-  if (dueAt > now || !(await store.schedules.take(sync, dueAt))) return;
+  if (startTime(sync, schedule, dueAt) > now || !(await store.schedules.take(sync, dueAt))) return;
+  const advance = (): Promise<void> => store.schedules.advance(sync, dueAt, next(schedule, dueAt, now));
   try {
-    await startRun(sync);
+    // Times that pass while a sync is paused are not made up for.
+    if (!paused) await startRun(sync);
   } catch (error) {
     // A run that cannot be started for what the documents say, or while another is held, has had its turn. One that
     // could not be stored has not: it is tried again.
     if (!(error instanceof SluiceError)) throw error;
-    await store.schedules.advance(sync, dueAt, nextDue(schedule, dueAt, now));
+    await advance();
     throw error;
   }
-  await store.schedules.advance(sync, dueAt, nextDue(schedule, dueAt, now));
+  await advance();
+}
+
+/** When a new or changed schedule is due first: `every` at once, `cron` when it says. */
+function firstTime({ schedule, now }: ScheduledSync): Date {
+  return "everyMs" in schedule ? now : next(schedule, now, now);
+}
+
+function next(schedule: ScheduledSync["schedule"], dueAt: Date, now: Date): Date {
+  const time = nextTime(schedule, dueAt, now);
+  if (time !== null) return time;
+  throw new SluiceError("schedule_never", "The schedule is never due.", { hint: "Choose a date that exists." });
 }

@@ -4,7 +4,7 @@ import type { ResolvedSync } from "../documents/resolve.ts";
 import { FencedError, type RunIdentity, type RunKind, type RunStatus } from "../sync/ports.ts";
 import type { RowKey } from "../warehouse.ts";
 import { adoptKeys, keysOf } from "./run-keys.ts";
-import { comesTooSoon, planIsKept } from "./runs.ts";
+import { comesTooSoon, isPaused, planIsKept } from "./runs.ts";
 import type { Database } from "./tables.ts";
 
 /** A run that a worker may do now. */
@@ -80,7 +80,9 @@ async function claim(
     .where("id", "=", runId)
     .where("status", "=", seen.status)
     .where("released", "=", seen.released)
-    .$if(stage === "new", (query) => query.where(sql<boolean>`not ${planIsKept} and not ${comesTooSoon}`))
+    .$if(stage === "new", (query) =>
+      query.where(sql<boolean>`not ${planIsKept} and not ${comesTooSoon} and not ${isPaused}`),
+    )
     .returning(["kind", "spec"])
     .executeTakeFirst();
   if (run) return await withKeys(trx, { identity, stage, ...run });

@@ -1,5 +1,5 @@
 /** What others are to be told of runs, and what became of each telling. */
-import { type Kysely, sql, type Transaction } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Database } from "./tables.ts";
 
 export interface Notices {
@@ -64,20 +64,6 @@ export function openNotices(db: Kysely<Database>): Notices {
       await sql`delete from app.notices where at < now() - interval '30 days'`.execute(db);
     },
   };
-}
-
-/**
- * Notes what a run has come to for every notification that wants to know, as a part of the transaction in which it comes
- * to that: whoever is to be told is told, whatever dies afterwards.
- */
-export async function noteRun(trx: Transaction<Database>, runId: string): Promise<void> {
-  await sql`
-    insert into app.notices (notification, run_id, event, fence)
-    select documents.name, runs.id, runs.status, runs.fence
-    from app.runs cross join app.documents cross join lateral (select documents.body::jsonb as body) as wants
-    where runs.id = ${runId} and documents.kind = 'notification' and wants.body -> 'on' ? runs.status
-      and (wants.body -> 'syncs' is null or wants.body -> 'syncs' ? runs.sync)
-    on conflict do nothing`.execute(trx);
 }
 
 async function claim(db: Kysely<Database>, limit: number, holdMs: number): Promise<readonly DueNotice[]> {

@@ -13,11 +13,13 @@ import { type Leases, openLeases } from "./leases.ts";
 import { type FolderLock, lockFolder } from "./lock.ts";
 import { migrate } from "./migrate.ts";
 import { type Notices, openNotices } from "./notices.ts";
+import { openPauses, type Pauses } from "./pauses.ts";
 import { openPglite } from "./pglite.ts";
 import type { StorePool } from "./pool.ts";
 import { openRejections, type Rejections } from "./rejections.ts";
 import { openRunStore } from "./run-store.ts";
 import { openRuns, type Runs } from "./runs.ts";
+import { openSequels, type Sequels } from "./sequels.ts";
 import { openSchedules, type Schedules } from "./schedules.ts";
 import type { Database } from "./tables.ts";
 
@@ -27,6 +29,8 @@ export interface Store {
   readonly runs: Runs;
   readonly rejections: Rejections;
   readonly schedules: Schedules;
+  readonly sequels: Sequels;
+  readonly pauses: Pauses;
   readonly hooks: Hooks;
   readonly notices: Notices;
   readonly leases: Leases;
@@ -99,6 +103,8 @@ async function openRooms(pool: StorePool, folder: FolderLock | null): Promise<St
     runs: openRuns(db),
     rejections: openRejections(db),
     schedules: openSchedules(db),
+    sequels: openSequels(db),
+    pauses: openPauses(db),
     hooks: openHooks(db),
     notices: openNotices(db),
     leases,

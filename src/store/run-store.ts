@@ -3,7 +3,7 @@ import { type Kysely, sql } from "kysely";
 import type { RunEnd, RunIdentity, RunProgress, RunStatus, RunStore } from "../sync/ports.ts";
 import { deleteJournal, readEntries, writeEntry } from "./journal.ts";
 import { endLease, fenced, renewLease } from "./leases.ts";
-import { noteRun } from "./notices.ts";
+import { noteAftermath } from "./aftermath.ts";
 import { forgetKeys } from "./run-keys.ts";
 import { writeRejections } from "./rejections.ts";
 import type { Database } from "./tables.ts";
@@ -30,7 +30,7 @@ export function openRunStore(db: Kysely<Database>): RunStore {
           })
           .where("id", "=", run.id)
           .execute();
-        await noteRun(trx, run.id);
+        await noteAftermath(trx, run.id);
         await endLease(trx, run);
       }),
     append: (run, entry) =>
@@ -85,7 +85,7 @@ async function endRun(
       })
       .where("id", "=", run.id)
       .execute();
-    await noteRun(trx, run.id);
+    await noteAftermath(trx, run.id);
     await endLease(trx, run);
     await forgetKeys(trx, run.id);
     if (!keepJournal) await deleteJournal(trx, run.id);
@@ -106,7 +106,7 @@ async function endLost(db: Kysely<Database>, lostRunId: string, by: RunIdentity,
       .where("id", "=", lostRunId)
       .where("sync", "=", by.sync)
       .execute();
-    await noteRun(trx, lostRunId);
+    await noteAftermath(trx, lostRunId);
     await deleteJournal(trx, lostRunId);
     await forgetKeys(trx, lostRunId);
   });

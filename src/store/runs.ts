@@ -6,7 +6,7 @@ import type { RunCounts, RunKind, RunStatus } from "../sync/ports.ts";
 import type { RowKey } from "../warehouse.ts";
 import { askedOnce, type Once } from "./asked-once.ts";
 import { newId } from "./ids.ts";
-import { noteRun } from "./notices.ts";
+import { noteAftermath } from "./aftermath.ts";
 import { type Run, runColumns, toRun } from "./run.ts";
 import { addKeys, forgetKeys } from "./run-keys.ts";
 import type { Database } from "./tables.ts";
@@ -208,7 +208,7 @@ async function requestCancel(trx: Transaction<Database>, id: string): Promise<Ru
     .returning(runColumns)
     .executeTakeFirst();
   if (row?.status === "cancelled") {
-    await noteRun(trx, id);
+    await noteAftermath(trx, id);
     await forgetKeys(trx, id);
   }
   if (row) return toRun(row);
@@ -240,6 +240,10 @@ export const comesTooSoon = sql<boolean>`(
   )
 )`;
 
+/** No run of a paused sync begins, but one that a person let pass the gate. */
+export const isPaused = sql<boolean>`(not runs.released and exists (
+  select from app.paused where paused.sync = runs.sync))`;
+
 async function queued(db: Kysely<Database>): Promise<readonly Run[]> {
   const rows = await db
     .selectFrom("app.runs")
@@ -248,6 +252,7 @@ async function queued(db: Kysely<Database>): Promise<readonly Run[]> {
     .where(sql<boolean>`not ${syncIsBusy}`)
     .where(sql<boolean>`(released or not ${planIsKept})`)
     .where(sql<boolean>`not ${comesTooSoon}`)
+    .where(sql<boolean>`not ${isPaused}`)
     .orderBy("id")
     .execute();
   return rows.map(toRun);

@@ -2,16 +2,16 @@
 import { type Kysely, sql } from "kysely";
 import { z } from "zod";
 import { durationMs } from "../documents/values.ts";
+import type { Schedule } from "../triggers/schedule.ts";
 import type { Database } from "./tables.ts";
-
-/** Every so often, or at the times of a cron expression. */
-export type Schedule = { readonly everyMs: number } | { readonly cron: string; readonly timezone: string };
 
 export interface ScheduledSync {
   readonly sync: string;
   readonly schedule: Schedule;
   /** Null for a schedule that is new or was changed. */
   readonly nextAt: Date | null;
+  /** No run of it begins for now. */
+  readonly paused: boolean;
   /** Now, by the database's clock. */
   readonly now: Date;
 }
@@ -61,28 +61,27 @@ export function openSchedules(db: Kysely<Database>): Schedules {
   };
 }
 
+const jitter = z.string().optional();
 const written = z.union([
-  z.object({ every: z.string() }),
-  z.object({ cron: z.string(), timezone: z.string().default("UTC") }),
+  z.object({ every: z.string(), jitter }),
+  z.object({ cron: z.string(), timezone: z.string().default("UTC"), jitter }),
 ]);
 
 async function list(db: Kysely<Database>): Promise<readonly ScheduledSync[]> {
-  const { rows } = await sql<{ sync: string; definition: unknown; next_at: Date | null; now: Date }>`
+  const { rows } = await sql<{ sync: string; definition: unknown; next_at: Date | null; paused: boolean; now: Date }>`
     select document.name as sync, document.body -> 'schedule' as definition, known.next_at,
+      exists (select from app.paused where paused.sync = document.name) as paused,
       date_trunc('milliseconds', now()) as now
     from app.documents document
     left join app.schedules known
       on known.sync = document.name and known.definition = (document.body -> 'schedule')::jsonb
     where document.kind = 'sync' and document.body -> 'schedule' is not null
     order by document.name`.execute(db);
-  return rows.map(({ sync, definition, next_at, now }) => {
-    const schedule = written.parse(definition);
-    return {
-      sync,
-      schedule: "every" in schedule ? { everyMs: durationMs(schedule.every) } : schedule,
-      nextAt: next_at,
-      now,
-    };
+  return rows.map(({ sync, definition, next_at: nextAt, paused, now }) => {
+    const { jitter: spread, ...times } = written.parse(definition);
+    const jitterMs = spread === undefined ? 0 : durationMs(spread);
+    const schedule = "every" in times ? { everyMs: durationMs(times.every), jitterMs } : { ...times, jitterMs };
+    return { sync, schedule, nextAt, paused, now };
   });
 }
 

@@ -24,6 +24,8 @@ export interface Database {
   "app.hooks": HooksTable;
   "app.notices": NoticesTable;
   "app.asked_once": AskedOnceTable;
+  "app.paused": PausedTable;
+  "app.sequels": SequelsTable;
 }
 
 export interface DocumentsTable {
@@ -123,6 +125,18 @@ export interface AuditTable {
 export interface HooksTable {
   trigger: string;
   id: string;
+}
+
+export interface PausedTable {
+  sync: string;
+  author: string;
+  at: Timestamp;
+}
+
+export interface SequelsTable {
+  sync: string;
+  after_run: string;
+  at: Timestamp;
 }
 
 export interface AskedOnceTable {

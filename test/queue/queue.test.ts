@@ -31,6 +31,7 @@ describe.each(kindsOfQueue)("the queue on %s", (kind) => {
 
   const isEnded = async (runId: string): Promise<boolean> => (await store.runs.get(runId)).endedAt !== null;
   const startRun = (): Promise<void> => Promise.resolve();
+  const startSequels = (): Promise<void> => Promise.resolve();
   const onError = (error: unknown): void => void started.errors.push(error);
 
   test("a run that is rung is done, once, however often it was rung", async () => {
@@ -114,7 +115,7 @@ describe.each(kindsOfQueue)("the queue on %s", (kind) => {
     expect((await Promise.all(runs.map(isEnded))).filter((ended) => ended)).toHaveLength(1);
 
     other.work(async (id) => void (await doRun(store, id)), { concurrency: 1 });
-    await reconcile({ store, queue: other, startRun, onError });
+    await reconcile({ store, queue: other, startRun, startSequels, onError });
     await until(async () => (await Promise.all(runs.map(isEnded))).every((ended) => ended));
   });
 
@@ -144,7 +145,7 @@ describe.each(kindsOfQueue)("the queue on %s", (kind) => {
     const lost = await newRun(store);
     await store.leases.claim(lost, { worker: "dead", leaseMs: 1 });
     queue.work(async (id) => void (await doRun(store, id)), { concurrency: 2 });
-    const reconciler = startReconciler({ store, queue, startRun, onError }, { everyMs: 50 });
+    const reconciler = startReconciler({ store, queue, startRun, startSequels, onError }, { everyMs: 50 });
     await until(async () => (await isEnded(forgotten)) && (await isEnded(lost)));
     await reconciler.close();
     expect(started.errors).toEqual([]);
@@ -178,7 +179,8 @@ describe.runIf(hasRedis)("Redis is a doorbell", () => {
       { concurrency: 2 },
     );
     const onError = (): void => undefined;
-    const work = { store, queue, startRun: () => Promise.resolve(), onError };
+    const nothing = (): Promise<void> => Promise.resolve();
+    const work = { store, queue, startRun: nothing, startSequels: nothing, onError };
     const reconciler = startReconciler(work, { everyMs: 100 });
     for (const id of runs) await queue.ring(id);
     for (let n = 0; n < 8; n += 1) {

@@ -1,44 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { reconcile } from "../../src/queue/reconciler.ts";
-import { nextDue, startDue } from "../../src/queue/schedules.ts";
+import { startDue } from "../../src/queue/schedules.ts";
 import { ConflictError } from "../../src/errors.ts";
 import type { Store } from "../../src/store/open.ts";
 import { kindsOfStore, resolved, startStore, type TestStore } from "../store/stores.ts";
-
-const at = (text: string): Date => new Date(text);
-
-describe("when a schedule is due next", () => {
-  test("every keeps its step, however late a run was started", () => {
-    const every = { everyMs: 900_000 };
-    const due = at("2026-11-23T10:00:00Z");
-    expect(nextDue(every, due, at("2026-11-23T10:00:04Z"))).toEqual(at("2026-11-23T10:15:00Z"));
-    expect(nextDue(every, due, at("2026-11-23T10:14:59Z"))).toEqual(at("2026-11-23T10:15:00Z"));
-    expect(nextDue(every, due, due)).toEqual(at("2026-11-23T10:15:00Z"));
-  });
-
-  test("what was missed is made up for once", () => {
-    const due = at("2026-11-23T10:00:00Z");
-    expect(nextDue({ everyMs: 900_000 }, due, at("2026-11-23T13:00:01Z"))).toEqual(at("2026-11-23T13:15:00Z"));
-    const hourly = { cron: "0 * * * *", timezone: "UTC" };
-    expect(nextDue(hourly, due, at("2026-11-23T13:00:01Z"))).toEqual(at("2026-11-23T14:00:00Z"));
-  });
-
-  test("cron is read in its time zone, through both changes of the clocks", () => {
-    const daily = { cron: "30 6 * * *", timezone: "Europe/Berlin" };
-    const next = (now: string): Date => nextDue(daily, at(now), at(now));
-    expect(next("2026-10-24T12:00:00Z")).toEqual(at("2026-10-25T05:30:00Z"));
-    expect(next("2026-10-23T12:00:00Z")).toEqual(at("2026-10-24T04:30:00Z"));
-    expect(next("2027-03-27T12:00:00Z")).toEqual(at("2027-03-28T04:30:00Z"));
-  });
-
-  test("a date that never comes is said to be one", () => {
-    const never = { cron: "0 0 30 2 *", timezone: "UTC" };
-    expect(() => nextDue(never, at("2026-01-01T00:00:00Z"), at("2026-01-01T00:00:00Z"))).toThrow(
-      expect.objectContaining({ code: "schedule_never" }),
-    );
-  });
-});
 
 describe.each(kindsOfStore)("schedules in the %s store", (kind) => {
   let started: TestStore;
@@ -86,6 +52,28 @@ describe.each(kindsOfStore)("schedules in the %s store", (kind) => {
     expect(await startedNow()).toEqual(["changing"]);
   });
 
+  test("times that pass while a sync is paused are not made up for", async () => {
+    await schedule("resting", { every: "1s" });
+    expect(await startedNow()).toEqual(["resting"]);
+    await store.pauses.pause("resting", "test");
+    await sleep(1050);
+    expect(await startedNow()).toEqual([]);
+    await store.pauses.resume("resting");
+    expect(await startedNow()).toEqual([]);
+    await sleep(1050);
+    expect(await startedNow()).toEqual(["resting"]);
+  });
+
+  test("with a jitter a run begins later, by no more than that", async () => {
+    await schedule("spread", { every: "10s", jitter: "1s" });
+    await startedNow();
+    await sleep(1050);
+    await startedNow();
+    const { nextAt, now } = (await store.schedules.list()).find(({ sync }) => sync === "spread") ?? {};
+    expect(nextAt && now && nextAt.getTime() - now.getTime()).toBeLessThan(9000);
+    expect(await startedNow()).toEqual([]);
+  });
+
   test("of many processes that look at once, one starts what is due", async () => {
     await schedule("shared", { every: "1h" });
     const syncs = await Promise.all(Array.from({ length: 6 }, startedNow));
@@ -116,6 +104,7 @@ describe.each(kindsOfStore)("schedules in the %s store", (kind) => {
         const run = await store.runs.create({ sync, kind: "changes", trigger: "schedule", spec: resolved(sync) });
         runs.push(run.id);
       },
+      startSequels: () => Promise.resolve(),
       onError: rethrow,
     });
     expect(runs).toHaveLength(1);
