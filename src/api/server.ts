@@ -4,6 +4,7 @@ import { NotFoundError } from "../errors.ts";
 import type { DocumentOperations, MappingOperations, Operations } from "../operations/operations.ts";
 import type { Access } from "../security/access.ts";
 import { guard, type Noted } from "./access.ts";
+import { dbtRoutes } from "./dbt.ts";
 import { destinationRoutes } from "./destinations.ts";
 import { documentRoutes } from "./documents.ts";
 import { healthRoutes, type Readiness } from "./health.ts";
@@ -36,6 +37,7 @@ export interface ApiOptions {
 
 const rooms = [
   syncRoutes,
+  dbtRoutes,
   runRoutes,
   sourceRoutes,
   destinationRoutes,

@@ -55,13 +55,6 @@ const runBody = z
   })
   .prefault({});
 
-const dbtBody = z.strictObject({
-  results: z
-    .array(z.object({ unique_id: text, status: text, relation_name: text.nullish() }))
-    .max(20_000)
-    .meta({ description: "`results` of dbt's run_results.json." }),
-});
-
 const runHeaders = z.looseObject({
   "idempotency-key": text.min(1).max(255).optional().meta({
     description: "The same request under the same key, within a day, is the same run; another request is refused.",
@@ -99,16 +92,6 @@ export function syncRoutes(api: Api, operations: Operations): void {
       answers: { 200: statusSchema },
     }),
     (request) => operations.resume(request.params.name),
-  );
-
-  api.post(
-    "/v1/dbt/results",
-    needs("run", {
-      summary: "Ask for runs of the syncs whose models dbt has rebuilt",
-      body: dbtBody,
-      answers: { 200: listOf(dbtRanSchema) },
-    }),
-    async (request) => ({ data: await operations.dbtRan(request.body.results) }),
   );
 
   api.post(
