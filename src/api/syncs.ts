@@ -1,15 +1,7 @@
 /** `/v1/syncs`: their state, plans and runs. */
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
-import {
-  dbtRanSchema,
-  listOf,
-  planSchema,
-  previewSchema,
-  runKind,
-  runSchema,
-  statusSchema,
-} from "../operations/schemas.ts";
+import { listOf, planSchema, previewSchema, runKind, runSchema, statusSchema } from "../operations/schemas.ts";
 import { authorOf } from "./access.ts";
 import { type Api, needs } from "./route.ts";
 import { text } from "./text.ts";
