@@ -108,6 +108,7 @@ async function openService(config: Config, { folder, environment, registry }: Su
     random: Math.random,
     environment,
     allowedAddresses,
+    pacers: new Map(),
     folder,
     dataDir,
     worker,

@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { pace } from "../src/connection/pace.ts";
+import { pace, type PaceLedger, Pacer, windowsOf } from "../src/connection/pace.ts";
 import { retry } from "../src/connection/retry.ts";
 import { type Exchange, traceFetch } from "../src/connection/trace.ts";
 import { type Batch, type Connection, DestinationError, type Operation, type RateLimit } from "../src/destination.ts";
 import type { Clock } from "../src/sync/ports.ts";
+import { memoryPacer } from "./memory-ledger.ts";
 
 /** Time that passes only while somebody sleeps, and notes how long. */
 class VirtualClock implements Clock {
@@ -197,8 +198,7 @@ test("no window of any limit ever sees more requests than its share, and none wa
             times.push(clock.now().getTime());
             return answered();
           },
-          limits,
-          { share, clock },
+          memoryPacer(limits, share, clock),
         );
         for (const pause of pauses) {
           clock.pass(pause);
@@ -228,8 +228,7 @@ test("requests made at once go out in the order in which they were made, as fast
       sent.push([String(url), clock.now().getTime()]);
       return answered();
     },
-    [{ name: "second", requests: 2, perMs: 1000 }],
-    { share: 1, clock },
+    memoryPacer([{ name: "second", requests: 2, perMs: 1000 }], 1, clock),
   );
   await Promise.all(["a", "b", "c", "d", "e"].map((url) => paced(url)));
   expect(sent).toEqual([
@@ -241,8 +240,36 @@ test("requests made at once go out in the order in which they were made, as fast
   ]);
 });
 
-test("without a published limit nothing is paced", () => {
-  expect(pace(answered, [], { share: 1, clock: frozen })).toBe(answered);
+test("a limit that is used up for longer than a run should wait is told, with the time at which it is over", async () => {
+  const limits = [
+    { name: "second", requests: 100, perMs: 1000 },
+    { name: "day", requests: 1, perMs: 86_400_000 },
+  ];
+  const paced = pace(answered, memoryPacer(limits, 1, frozen));
+  await paced("first");
+  await expect(paced("second")).rejects.toMatchObject({
+    kind: "busy",
+    code: "limit_used_up",
+    applied: "no",
+    message: expect.stringContaining('"day"'),
+    retryAfterMs: 86_400_250,
+  });
+});
+
+test("while what counts requests does not answer, none goes out; after a minute it is said why", async () => {
+  let asked = 0;
+  let sent = 0;
+  const ledger = (answers: number): PaceLedger => ({
+    enter: () => Promise.resolve().then(() => ((asked += 1) > answers ? 0 : Promise.reject(new Error("away")))),
+  });
+  const send = (): Promise<Response> => answered().finally(() => (sent += 1));
+  const windows = windowsOf([{ name: "second", requests: 1, perMs: 1000 }], 1);
+  const clock = new VirtualClock();
+  await pace(send, new Pacer(ledger(3), "c", windows, clock))("first");
+  expect([asked, sent, clock.slept]).toEqual([4, 1, [1000, 1000, 1000]]);
+  const never = pace(send, new Pacer(ledger(1000), "c", windows, new VirtualClock()));
+  await expect(never("second")).rejects.toMatchObject({ code: "pace_unreachable" });
+  expect(sent).toBe(1);
 });
 
 test("a stop ends the wait for a turn at once, also behind others, and takes no turn", async () => {
@@ -252,8 +279,7 @@ test("a stop ends the wait for a turn at once, also behind others, and takes no 
       sent.push(String(url));
       return answered();
     },
-    [{ name: "day", requests: 1, perMs: 86_400_000 }],
-    { share: 1, clock: frozen },
+    memoryPacer([{ name: "minutes", requests: 1, perMs: 600_000 }], 1, frozen),
   );
   await paced("first");
   const [ahead, behind] = [new AbortController(), new AbortController()];
@@ -277,8 +303,7 @@ test("a request that is stopped before its turn takes none from those behind it"
       sent += 1;
       return answered();
     },
-    [{ name: "second", requests: 1, perMs: 1000 }],
-    { share: 1, clock },
+    memoryPacer([{ name: "second", requests: 1, perMs: 1000 }], 1, clock),
   );
   await expect(paced("a", { signal: AbortSignal.abort(new Error("stopped")) })).rejects.toThrow("stopped");
   await paced("b");

@@ -1,43 +1,106 @@
-/** Keeps within the vendor's published limits, so that its 429 is never seen. */
-import type { Context, RateLimit } from "../destination.ts";
+/** Keeps within the vendor's published limits, so that its 429 is never seen: all runs of all processes together. */
+import { type Context, DestinationError, type RateLimit } from "../destination.ts";
+import { messageOf, SluiceError } from "../errors.ts";
 import type { Clock } from "../sync/ports.ts";
 
-export interface PaceOptions {
-  /** The part of each limit that may be used, above 0 and up to 1. */
-  readonly share: number;
-  readonly clock: Clock;
+/** At most `requests` in any span of `spanMs`; times are kept to within `bucketMs`. */
+export interface PaceWindow {
+  readonly name: string;
+  readonly requests: number;
+  readonly spanMs: number;
+  readonly bucketMs: number;
 }
 
-/** The same fetch, but a request waits, first come first served, until no window of any limit would be exceeded. */
-export function pace(
-  fetch: Context["fetch"],
-  limits: readonly RateLimit[],
-  { share, clock }: PaceOptions,
-): Context["fetch"] {
-  if (limits.length === 0) return fetch;
-  const windows = limits.map(
-    (limit) => new SlidingWindow({ ...limit, requests: Math.max(1, Math.floor(limit.requests * share)) }),
-  );
-  let turn: Promise<unknown> = Promise.resolve();
-  const enter = async (signal: AbortSignal | undefined): Promise<void> => {
+/** Counts the requests under one credential, for every process that has it. */
+export interface PaceLedger {
+  /** Counts one request in all windows and gives 0; or counts none and gives how long until one may fit, in ms. */
+  enter(credential: string, windows: readonly PaceWindow[]): Promise<number>;
+}
+
+/** A wait that is longer ends the run, which goes on when it is over. */
+export const patienceMs = 15 * 60_000;
+
+/** How long a ledger that cannot be asked is asked again. */
+const ledgerPatienceMs = 60_000;
+
+/** The windows of limits of which only a share may be used. */
+export function windowsOf(limits: readonly RateLimit[], share: number): readonly PaceWindow[] {
+  return limits.map(({ name, requests, perMs }) => {
+    // The vendor sees a request later than it was sent, by a time that varies: a span is counted a little longer.
+    const spanMs = perMs + Math.min(250, perMs / 10);
+    return {
+      name,
+      requests: Math.max(1, Math.floor(requests * share)),
+      spanMs: Math.ceil(spanMs),
+      bucketMs: Math.max(1, Math.floor(perMs / 1000)),
+    };
+  });
+}
+
+/** The turns of one credential in this process: first come, first served, over all of its runs. */
+export class Pacer {
+  readonly #ledger: PaceLedger;
+  readonly #credential: string;
+  readonly #windows: readonly PaceWindow[];
+  readonly #clock: Clock;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(ledger: PaceLedger, credential: string, windows: readonly PaceWindow[], clock: Clock) {
+    this.#ledger = ledger;
+    this.#credential = credential;
+    this.#windows = windows;
+    this.#clock = clock;
+  }
+
+  /** Resolves when a request may go out, which is counted then. */
+  async enter(signal: AbortSignal | undefined): Promise<void> {
+    const entered = this.#turn.then(() => this.#waitAndEnter(signal));
+    this.#turn = entered.catch(() => undefined);
+    await orStopped(entered, signal);
+  }
+
+  async #waitAndEnter(signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       signal?.throwIfAborted();
-      const now = clock.now().getTime();
-      const waitMs = Math.max(...windows.map((window) => window.wait(now)));
-      if (waitMs <= 0) return windows.forEach((window) => window.enter(now));
-      await clock.sleep(waitMs, signal);
+      const waitMs = await this.#ask(signal);
+      if (waitMs <= 0) return;
+      if (waitMs > patienceMs) throw usedUp(this.#windows, waitMs);
+      await this.#clock.sleep(waitMs, signal);
     }
-  };
+  }
+
+  /** Nothing goes out uncounted: a ledger that does not answer is asked again for a while. */
+  async #ask(signal: AbortSignal | undefined): Promise<number> {
+    for (let waitedMs = 0; ; waitedMs += 1000) {
+      try {
+        return await this.#ledger.enter(this.#credential, this.#windows);
+      } catch (cause) {
+        if (waitedMs < ledgerPatienceMs) {
+          await this.#clock.sleep(1000, signal);
+          continue;
+        }
+        const message = `The control store, which counts requests, does not answer: ${messageOf(cause)}.`;
+        throw new SluiceError("pace_unreachable", message, { cause });
+      }
+    }
+  }
+}
+
+/** The same fetch, but a request waits for its turn. */
+export function pace(fetch: Context["fetch"], pacer: Pacer): Context["fetch"] {
   return async (url, init) => {
-    const signal = init?.signal ?? undefined;
-    const entered = turn.then(() => enter(signal));
-    turn = entered.catch(() => undefined);
-    await orStopped(entered, signal);
+    await pacer.enter(init?.signal ?? undefined);
     return fetch(url, init);
   };
 }
 
-/** Who is told to stop does not wait for those ahead, which may take a day. */
+function usedUp(windows: readonly PaceWindow[], waitMs: number): DestinationError {
+  const longest = windows.reduce((one, other) => (one.spanMs > other.spanMs ? one : other));
+  const message = `The limit "${longest.name}" of ${longest.requests} requests is used up.`;
+  return new DestinationError("busy", message, { code: "limit_used_up", applied: "no", retryAfterMs: waitMs });
+}
+
+/** Who is told to stop does not wait for those ahead, which may take long. */
 async function orStopped(entered: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   if (!signal) return entered;
   const stopped = Promise.withResolvers<never>();
@@ -48,37 +111,5 @@ async function orStopped(entered: Promise<void>, signal: AbortSignal | undefined
     await Promise.race([entered, stopped.promise]);
   } finally {
     signal.removeEventListener("abort", stop);
-  }
-}
-
-/**
- * At most so many requests in any span of the window's length. The vendor sees a request later than it was sent, by a
- * time that varies, so a span is counted a little longer than it is.
- */
-class SlidingWindow {
-  /** When the last requests went out, as many as the window takes; grows only as far as they come. */
-  readonly #times: number[] = [];
-  readonly #requests: number;
-  readonly #spanMs: number;
-  #oldest = 0;
-
-  constructor({ requests, perMs }: RateLimit) {
-    this.#requests = requests;
-    this.#spanMs = perMs + Math.min(250, perMs / 10);
-  }
-
-  /** How long until one more request fits. */
-  wait(now: number): number {
-    const oldest = this.#times[this.#oldest];
-    return this.#times.length < this.#requests || oldest === undefined ? 0 : oldest + this.#spanMs - now;
-  }
-
-  enter(now: number): void {
-    if (this.#times.length < this.#requests) {
-      this.#times.push(now);
-      return;
-    }
-    this.#times[this.#oldest] = now;
-    this.#oldest = (this.#oldest + 1) % this.#requests;
   }
 }

@@ -1,7 +1,7 @@
 /** Opens both ends of a sync: the warehouse of its source, and the connection to its destination with all around it. */
 import { hash } from "node:crypto";
 import { join, resolve } from "node:path";
-import { pace } from "../connection/pace.ts";
+import { pace, Pacer, windowsOf } from "../connection/pace.ts";
 import { retry } from "../connection/retry.ts";
 import { traceFetch } from "../connection/trace.ts";
 import type { Connection, Context, DestinationAdapter } from "../destination.ts";
@@ -81,7 +81,8 @@ export async function openDestination(
     mayGo();
     return await counted(url, init);
   };
-  const paced = pace(permitted, adapter.limits(config), { share: destination.pace.share, clock: service.clock });
+  const pacer = pacerOf(destination, adapter, config, service);
+  const paced = pacer === null ? permitted : pace(permitted, pacer);
   const connection = retry(adapter.connect(config, { fetch: paced }), {
     clock: service.clock,
     random: service.random,
@@ -95,4 +96,24 @@ export async function openDestination(
       await outbound.close();
     },
   };
+}
+
+/** The turns of a destination's credential: whoever uses the same one, in whatever document, waits in the same line. */
+function pacerOf(
+  { name, pace: { share } }: DestinationDocument,
+  adapter: DestinationAdapter,
+  config: Readonly<Record<string, unknown>>,
+  { store, clock, pacers }: Service,
+): Pacer | null {
+  const windows = windowsOf(adapter.limits(config), share);
+  if (windows.length === 0) return null;
+  const secrets = secretTexts(adapter.connection, config);
+  const identity = [adapter.type, config["base_url"], secrets.length > 0 ? secrets : name];
+  const credential = hash("sha256", JSON.stringify(identity), "hex").slice(0, 32);
+  const key = JSON.stringify([credential, windows]);
+  const known = pacers.get(key);
+  if (known) return known;
+  const pacer = new Pacer(store.pace, credential, windows, clock);
+  pacers.set(key, pacer);
+  return pacer;
 }

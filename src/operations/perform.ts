@@ -54,7 +54,7 @@ async function performClaimed(
   if ("failure" in ends) {
     // A plan that the run may have is kept with its journal: the next run that can reach the warehouse settles it.
     const counts = (await service.store.runStore.counts(run.id)) ?? noCounts;
-    const end = { status: "failed", counts, failure: failureOf(ends.failure) } as const;
+    const end = { status: "failed", counts, failure: failureOf(ends.failure, service.clock.now()) } as const;
     await service.store.runStore.end(run, end, { keepJournal: true });
     return;
   }

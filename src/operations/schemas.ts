@@ -38,7 +38,12 @@ const plannedCounts = z.object({
 });
 export type PlannedCounts = z.output<typeof plannedCounts>;
 
-const failure = z.object({ code: z.string(), message: z.string(), hint: z.string().optional() });
+const failure = z.object({
+  code: z.string(),
+  message: z.string(),
+  hint: z.string().optional(),
+  again_at: time.optional().meta({ description: "When a service tries again by itself." }),
+});
 const gateReport = z.object({ reasons: z.array(z.object({ code: z.string(), message: z.string() })).readonly() });
 export const runKind = z.enum(["changes", "full", "keys"]);
 

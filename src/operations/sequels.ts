@@ -1,11 +1,11 @@
-/** Runs that follow runs of other syncs. */
+/** Runs that follow from how others ended. */
 import { resolveSync } from "../documents/resolve.ts";
 import { SluiceError } from "../errors.ts";
 import { storedDocuments } from "./documents.ts";
 import type { Service } from "./service.ts";
 
 /**
- * Asks for a run of every sync that follows one whose run has ended. Safe in any number of processes at a time. What
+ * Asks for a run of every sync that is to follow another, or to try again. Safe in any number of processes at a time. What
  * goes wrong with one is told to `onError`, and is not the others'.
  */
 export async function startSequels(
@@ -14,10 +14,15 @@ export async function startSequels(
   onError: (error: unknown) => void,
 ): Promise<void> {
   for (const sequel of await service.store.sequels.due()) {
-    const { sync, afterRun } = sequel;
+    const { sync, afterRun, reason } = sequel;
     try {
       const spec = resolveSync(await storedDocuments(service), sync, await service.registry.mappingKinds());
-      const request = { sync, kind: "changes", trigger: `after ${afterRun}`, spec } as const;
+      const request = {
+        sync,
+        kind: "changes",
+        trigger: `${reason === "after" ? "after" : "again after"} ${afterRun}`,
+        spec,
+      } as const;
       const run = await service.store.sequels.take(sequel, request);
       if (run) await ring(run.id);
     } catch (error) {

@@ -1,4 +1,5 @@
 /** What the operations work with; `main.ts` opens it. */
+import type { Pacer } from "../connection/pace.ts";
 import type { Registry } from "../registry.ts";
 import type { Store } from "../store/open.ts";
 import type { Clock, Random } from "../sync/ports.ts";
@@ -12,6 +13,8 @@ export interface Service {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Hosts and ranges that destinations may reach although they are private. */
   readonly allowedAddresses: readonly string[];
+  /** The turns of each credential that this process has used. */
+  readonly pacers: Map<string, Pacer>;
   /** Where relative paths of documents start. */
   readonly folder: string;
   /** What this service keeps on disk. */

@@ -13,6 +13,7 @@ import { type Leases, openLeases } from "./leases.ts";
 import { type FolderLock, lockFolder } from "./lock.ts";
 import { migrate } from "./migrate.ts";
 import { type Notices, openNotices } from "./notices.ts";
+import { openPaceCounts, type PaceCounts } from "./pace.ts";
 import { openPauses, type Pauses } from "./pauses.ts";
 import { openPglite } from "./pglite.ts";
 import type { StorePool } from "./pool.ts";
@@ -31,6 +32,7 @@ export interface Store {
   readonly schedules: Schedules;
   readonly sequels: Sequels;
   readonly pauses: Pauses;
+  readonly pace: PaceCounts;
   readonly hooks: Hooks;
   readonly notices: Notices;
   readonly leases: Leases;
@@ -105,6 +107,7 @@ async function openRooms(pool: StorePool, folder: FolderLock | null): Promise<St
     schedules: openSchedules(db),
     sequels: openSequels(db),
     pauses: openPauses(db),
+    pace: openPaceCounts(db),
     hooks: openHooks(db),
     notices: openNotices(db),
     leases,

@@ -3,7 +3,7 @@ import { type Kysely, sql } from "kysely";
 import type { RunEnd, RunIdentity, RunProgress, RunStatus, RunStore } from "../sync/ports.ts";
 import { deleteJournal, readEntries, writeEntry } from "./journal.ts";
 import { endLease, fenced, renewLease } from "./leases.ts";
-import { noteAftermath } from "./aftermath.ts";
+import { forgetDoneKeys, noteAftermath, spaceOut } from "./aftermath.ts";
 import { forgetKeys } from "./run-keys.ts";
 import { writeRejections } from "./rejections.ts";
 import type { Database } from "./tables.ts";
@@ -76,18 +76,19 @@ async function endRun(
   { keepJournal }: { readonly keepJournal: boolean },
 ): Promise<void> {
   await fenced(db, run, async (trx) => {
+    const failure = await spaceOut(trx, run, end.failure);
     await trx
       .updateTable("app.runs")
       .set({
         ...stored(end),
-        failure: end.failure && storableJson(end.failure),
+        failure: failure && storableJson(failure),
         ended_at: sql<Date>`now()`,
       })
       .where("id", "=", run.id)
       .execute();
     await noteAftermath(trx, run.id);
     await endLease(trx, run);
-    await forgetKeys(trx, run.id);
+    await forgetDoneKeys(trx, run.id);
     if (!keepJournal) await deleteJournal(trx, run.id);
   });
 }

@@ -136,7 +136,9 @@ export interface PausedTable {
 export interface SequelsTable {
   sync: string;
   after_run: string;
-  at: Timestamp;
+  reason: "after" | "again";
+  kind: RunKind;
+  due_at: Timestamp;
 }
 
 export interface AskedOnceTable {

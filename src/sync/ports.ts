@@ -48,6 +48,8 @@ export interface RunFailure {
   readonly code: string;
   readonly message: string;
   readonly hint?: string | undefined;
+  /** When the rest is tried again by itself. */
+  readonly again_at?: string | undefined;
 }
 
 /** Why the gate holds a run. */

@@ -55,7 +55,8 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
     await recover(run, world, run.stage === "released");
     if (run.stage === "lost") return await report.end(lostEnd(await countsOfSettled(run, world)));
     const inputs = await readInputs(run, world, lease.signal);
-    if (await isUnchanged(run, inputs, world)) return await report.end(endOf({ ...noCounts, plan: nothing }, null));
+    if (await isUnchanged(run, inputs, world))
+      return await report.end(endOf({ ...noCounts, plan: nothing }, null, world.clock.now()));
     const model = await prepareModel(run.spec, world, lease.signal);
     const plan =
       run.stage === "new" ? await planNew(run, model, world, report, lease.signal) : await takeUp(run, world);
@@ -67,7 +68,7 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
     const failure = await send(run, { ...model, ...destination }, world, report, lease.signal);
     await report.step("committing");
     const counts = await commit(run, report.counts, world);
-    const end = endOf({ ...counts, requests: world.requests() }, failure);
+    const end = endOf({ ...counts, requests: world.requests() }, failure, world.clock.now());
     await rememberInputs(run, inputs, end, world);
     return await report.end(end);
   } catch (error) {
@@ -111,7 +112,7 @@ async function endEmpty(
   report: Report,
 ): Promise<RunResult> {
   await world.planner.discard(run);
-  const end = endOf({ ...report.counts, plan }, null);
+  const end = endOf({ ...report.counts, plan }, null, world.clock.now());
   await rememberInputs(run, inputs, end, world);
   return report.end(end);
 }
@@ -162,39 +163,55 @@ async function endEarly(run: ClaimedRun, world: World, report: Report, reason: u
   try {
     const open = (await world.planner.openRuns()).some(({ id }) => id === run.id);
     const counts = open ? await settle(run, world) : await countsOfSettled(run, world);
-    return await report.end(endOf({ ...counts, requests: world.requests() }, reason));
+    return await report.end(endOf({ ...counts, requests: world.requests() }, reason, world.clock.now()));
   } catch (error) {
     if (error instanceof FencedError) throw error;
     // The plan's counts stay stored, for by them recovery knows that something may have been sent.
     const stored = report.counts.plan === null ? await world.store.counts(run.id) : null;
     const counts = stored ?? { ...report.counts, requests: world.requests() };
     const inDoubt = plannedChanges(counts) - counts.accepted - counts.rejected - counts.invalid;
-    return await report.end(endOf({ ...counts, inDoubt }, reason), { keepJournal: true });
+    return await report.end(endOf({ ...counts, inDoubt }, reason, world.clock.now()), { keepJournal: true });
   }
 }
 
-function endOf(counts: RunCounts, reason: unknown): RunEnd {
+function endOf(counts: RunCounts, reason: unknown, now: Date): RunEnd {
   if (reason instanceof RunStopped && reason.reason === "cancelled")
     return { status: "cancelled", counts, failure: null };
-  if (reason !== null && reason !== undefined) return { status: "failed", counts, failure: failureOf(reason) };
+  if (reason !== null && reason !== undefined) return { status: "failed", counts, failure: failureOf(reason, now) };
   const clean = counts.rejected + counts.invalid + counts.inDoubt === 0;
   return { status: clean ? "succeeded" : "partial", counts, failure: null };
 }
 
 /** What a person is told of an error that ended a run. */
-export function failureOf(error: unknown): RunFailure {
+export function failureOf(error: unknown, now: Date): RunFailure {
   const message = messageOf(error);
   if (error instanceof SluiceError) return { code: error.code, message, hint: error.hint };
-  if (error instanceof DestinationError) return { code: error.code, message, hint: destinationHints[error.kind] };
+  if (error instanceof DestinationError) {
+    const told = { code: error.code, message, hint: destinationHints[error.kind] };
+    return mayPass(error) ? { ...told, again_at: againAt(error, now).toISOString() } : told;
+  }
   if (error instanceof InvalidMapping) return { code: "mapping_invalid", message };
   if (error instanceof RunStopped) return { code: "interrupted", message, hint: "The next run goes on." };
   return { code: "internal_error", message, hint: "This is a defect of Sluice. Please report it." };
 }
 
+/** It is the destination's own trouble, and may be over by itself. */
+function mayPass({ kind }: DestinationError): boolean {
+  return kind === "busy" || kind === "unavailable";
+}
+
+/** A destination that is down is asked seldom: each run tries for half a minute already. */
+const downMs = 60_000;
+
+/** When the destination said, or in a while. */
+function againAt({ retryAfterMs = downMs }: DestinationError, now: Date): Date {
+  return new Date(now.getTime() + Math.max(retryAfterMs, 1000));
+}
+
 const destinationHints: Readonly<Record<DestinationError["kind"], string>> = {
   unauthorized: 'Mend the destination\'s credential, then try "sluice check".',
-  busy: "The destination asks to wait. The next run goes on; nothing is lost.",
-  unavailable: "The destination could not be reached or failed. The next run goes on; nothing is lost.",
+  busy: "The destination asks to wait. A service goes on by itself then; nothing is lost.",
+  unavailable: "The destination could not be reached or failed. A service tries again by itself; nothing is lost.",
   refused: "The destination refused the request itself, not single rows.",
 };
 

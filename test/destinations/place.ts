@@ -1,5 +1,6 @@
 /** A destination on loopback: its sandbox over HTTP, its adapter connected as the service connects it. */
 import { pace } from "../../src/connection/pace.ts";
+import { memoryPacer } from "../memory-ledger.ts";
 import { retry } from "../../src/connection/retry.ts";
 import { traceFetch } from "../../src/connection/trace.ts";
 import type {
@@ -161,7 +162,7 @@ function assemble(
     return [bare, () => close(bare)];
   }
   const traced = traceFetch(outbound.fetch, clock, () => undefined);
-  const paced = pace(traced, adapter.limits(config), { share: 0.8, clock });
+  const paced = pace(traced, memoryPacer(adapter.limits(config), 0.8, clock));
   const connection = retry(adapter.connect(config, { fetch: paced }), { clock, random: Math.random });
   return [connection, () => close(connection)];
 }

@@ -5,9 +5,14 @@ create table app.paused (
   at      timestamptz not null default now()
 );
 
--- Syncs that are to run because the one that they follow has ended. One row each: asks that come together are one run.
+-- Syncs that are to run because of how a run ended. Asks that come together are one run.
 create table app.sequels (
-  sync       text        primary key,
+  sync       text        not null,
+  -- after: it follows another sync. again: its own run was cut short by what may pass.
+  reason     text        not null check (reason in ('after', 'again')),
+  -- again: it keeps the keys that were named for it.
   after_run  text        not null,
-  at         timestamptz not null default now()
+  kind       text        not null check (kind in ('changes', 'full', 'keys')),
+  due_at     timestamptz not null default now(),
+  primary key (sync, reason)
 );
