@@ -27,7 +27,7 @@ const previewBody = z
 const keyValue = z.union([text.max(1000), z.number().refine(isExact, "a longer number in quotes"), z.boolean()]);
 const runBody = z
   .strictObject({
-    kind: runKind.default("changes"),
+    kind: runKind.default("changes").meta({ description: "baseline takes every row as sent, and sends none." }),
     keys: z
       .array(z.union([keyValue, z.array(keyValue).min(1).max(50)]))
       .max(100_000)
@@ -65,28 +65,6 @@ export function syncRoutes(api: Api, operations: Operations): void {
   );
 
   api.post(
-    "/v1/syncs/:name/pause",
-    needs("run", {
-      summary: "Let no run of the sync begin",
-      description: "One that is under way goes on. What webhooks ask for waits until the sync is resumed.",
-      params: named,
-      answers: { 200: statusSchema },
-    }),
-    (request) => operations.pause(request.params.name, authorOf(request)),
-  );
-
-  api.post(
-    "/v1/syncs/:name/resume",
-    needs("run", {
-      summary: "Let runs of the sync begin again",
-      description: "Times of its schedule that have passed are not made up for.",
-      params: named,
-      answers: { 200: statusSchema },
-    }),
-    (request) => operations.resume(request.params.name),
-  );
-
-  api.post(
     "/v1/syncs/:name/plan",
     needs("run", {
       summary: "What a run would do now",
@@ -109,7 +87,11 @@ export function syncRoutes(api: Api, operations: Operations): void {
     }),
     (request) => operations.preview(request.params.name, request.body),
   );
+  startRoutes(api, operations);
+}
 
+/** Whether runs begin, and what they do. */
+function startRoutes(api: Api, operations: Operations): void {
   api.post(
     "/v1/syncs/:name/runs",
     needs("run", {
@@ -126,5 +108,42 @@ export function syncRoutes(api: Api, operations: Operations): void {
       const run = await operations.startRun(request.params.name, { ...request.body, once });
       return reply.code(202).header("location", `/v1/runs/${run.run}`).send(run);
     },
+  );
+
+  api.post(
+    "/v1/syncs/:name/baseline",
+    needs("run", {
+      summary: "Take every row as sent, and send none",
+      description: "For a destination that holds them already: from then on only what changes is sent.",
+      params: named,
+      answers: { 202: runSchema },
+    }),
+    async (request, reply) => {
+      const asked = { kind: "baseline", trigger: "api" } as const;
+      const run = await operations.startRun(request.params.name, asked);
+      return reply.code(202).header("location", `/v1/runs/${run.run}`).send(run);
+    },
+  );
+
+  api.post(
+    "/v1/syncs/:name/pause",
+    needs("run", {
+      summary: "Let no run of the sync begin",
+      description: "One that is under way goes on. What webhooks ask for waits until the sync is resumed.",
+      params: named,
+      answers: { 200: statusSchema },
+    }),
+    (request) => operations.pause(request.params.name, authorOf(request)),
+  );
+
+  api.post(
+    "/v1/syncs/:name/resume",
+    needs("run", {
+      summary: "Let runs of the sync begin again",
+      description: "Times of its schedule that have passed are not made up for.",
+      params: named,
+      answers: { 200: statusSchema },
+    }),
+    (request) => operations.resume(request.params.name),
   );
 }

@@ -1,7 +1,7 @@
 /** `/v1/workspace`: all documents at once, as `sluice apply` sends them. */
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
-import { applySchema } from "../operations/schemas.ts";
+import { applySchema, documentViewSchema, listOf } from "../operations/schemas.ts";
 import { authorOf } from "./access.ts";
 import { type Api, needs } from "./route.ts";
 
@@ -16,6 +16,15 @@ const workspaceBody = z.strictObject({
 });
 
 export function workspaceRoutes(api: Api, operations: Operations): void {
+  api.get(
+    "/v1/workspace",
+    needs("read", {
+      summary: "All documents, as they are now",
+      answers: { 200: listOf(documentViewSchema) },
+    }),
+    async () => ({ data: await operations.workspace() }),
+  );
+
   api.post(
     "/v1/workspace",
     needs("write", {

@@ -8,6 +8,7 @@ import { checkCommand } from "./check.ts";
 import { type AddCommand, exitCodes } from "./command.ts";
 import { demoCommand } from "./demo.ts";
 import { describeCommand } from "./describe.ts";
+import { exportCommand } from "./export.ts";
 import type { Face } from "./face.ts";
 import { dbtCommand } from "./dbt.ts";
 import { grantsCommand } from "./grants.ts";
@@ -17,7 +18,7 @@ import { keysCommand } from "./keys.ts";
 import { pauseCommand, resumeCommand } from "./pause.ts";
 import { planCommand } from "./plan.ts";
 import { rejectionsCommand } from "./rejections.ts";
-import { cancelCommand, releaseCommand, runCommand } from "./run.ts";
+import { baselineCommand, cancelCommand, releaseCommand, runCommand } from "./run.ts";
 import { runsCommand } from "./runs.ts";
 import { sandboxCommand } from "./sandbox.ts";
 import { startCommand } from "./start.ts";
@@ -63,8 +64,10 @@ const commands: readonly AddCommand[] = [
   initCommand,
   validateCommand,
   applyCommand,
+  exportCommand,
   planCommand,
   runCommand,
+  baselineCommand,
   pauseCommand,
   resumeCommand,
   statusCommand,

@@ -20,6 +20,7 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
   const one = encodeURIComponent;
   return {
     apply: (documents, { prune, dryRun }) => post("/v1/workspace", { documents, prune, dry_run: dryRun }),
+    workspace: () => list("/v1/workspace"),
     check: (name) =>
       firstFound(
         ["sources", "destinations", "notifications"].map((kind) => () => post(`/v1/${kind}/${one(name)}/check`)),

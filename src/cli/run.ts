@@ -28,6 +28,21 @@ export const runCommand: AddCommand = (program, face, end) => {
     });
 };
 
+export const baselineCommand: AddCommand = (program, face, end) => {
+  program
+    .command("baseline")
+    .argument("<sync>", "the sync's name")
+    .description("take every row as sent, and send none: the destination holds them already")
+    .action(async (sync: string, _options: unknown, command: Command) => {
+      const global = command.optsWithGlobals<GlobalOptions>();
+      await using session = await face.openSession({ folder: global.dir, url: global.url });
+      const started = await session.operations.startRun(sync, { kind: "baseline", trigger: "command" });
+      const run = await watch(session.operations, started.run, face.terminal);
+      await tellRun(run, session.operations, face.terminal, global.json === true);
+      end(exitCodeOf(run));
+    });
+};
+
 export const releaseCommand: AddCommand = (program, face, end) => {
   program
     .command("release")

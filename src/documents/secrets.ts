@@ -7,7 +7,7 @@ import type { Checked } from "./explain.ts";
 import { InvalidDocument, problem } from "./problem.ts";
 import type { Problem } from "./problem.ts";
 import type { SourceDocument } from "./source.ts";
-import { isRecord, valueAt } from "./value-at.ts";
+import { isRecord, recordAt, valueAt } from "./value-at.ts";
 import type { Path } from "./value-at.ts";
 
 type Settings = (SourceDocument | DestinationDocument)["connection"];
@@ -106,10 +106,18 @@ export function literalSecrets(connection: unknown, schema: z.ZodObject): Proble
   });
 }
 
+/** Stands for a secret that was written out. */
+const hidden = "********";
+
+/** Whether a document shows something in place of a secret. */
+export function hiddenSecrets(document: unknown): boolean {
+  return Object.values(recordAt(document, ["connection"])).includes(hidden);
+}
+
 /** A connection with what stands for a secret that is written out: secrets go in, and never come out. */
 export function withoutSecrets(connection: Settings, schema: z.ZodObject): Settings {
   const written = literalSecrets(connection, schema).map((one) => String(one.at.at(-1)));
-  return { ...connection, ...Object.fromEntries(written.map((setting) => [setting, "********"])) };
+  return { ...connection, ...Object.fromEntries(written.map((setting) => [setting, hidden])) };
 }
 
 /** Whether a setting of an adapter's schema is marked as a secret, also inside `.optional()` and its like. */

@@ -29,7 +29,8 @@ export function documentOperations(service: Service): DocumentOperations {
   };
 }
 
-async function listDocuments(kind: Kind, service: Service): Promise<readonly DocumentView[]> {
+/** The documents of one kind, by name. */
+export async function listDocuments(kind: Kind, service: Service): Promise<readonly DocumentView[]> {
   const stored = await service.store.documents.list(kind);
   return await Promise.all(stored.map((document) => documentView(document, service)));
 }

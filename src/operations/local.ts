@@ -1,4 +1,5 @@
 /** The operations of this process, on its own service. */
+import { kinds } from "../documents/documents.ts";
 import { resolveSync } from "../documents/resolve.ts";
 import { NotFoundError, SluiceError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
@@ -9,6 +10,7 @@ import { dbtRan } from "./dbt-ran.ts";
 import { destinationTypes, modelColumns, sampleModel, sampleSegment, sourceTypes } from "./discover.ts";
 import { applyDocuments, storedDocuments } from "./documents.ts";
 import { auditPage, createKey, keyView } from "./keys.ts";
+import { listDocuments } from "./edit.ts";
 import { namedKeys } from "./named-keys.ts";
 import type { Operations } from "./operations.ts";
 import type { CheckView, DescribeView, RejectionsView, RunView } from "./schemas.ts";
@@ -31,6 +33,7 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
   const view = (run: Parameters<typeof runView>[0]): RunView => runView(run, service.clock.now());
   return {
     apply: (documents, options) => applyDocuments(documents, options, service),
+    workspace: async () => (await Promise.all(kinds.map((kind) => listDocuments(kind, service)))).flat(),
     check: (name) => check(name, service),
     grants: (source) => grantsOf(source, service),
     describe: (destination, object, settings) => describe(destination, object, settings, service),

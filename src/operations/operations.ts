@@ -34,6 +34,8 @@ import type {
 export interface Operations {
   /** Checks documents and makes the store hold them: creates, replaces and, with `prune`, deletes. All or nothing. */
   apply(documents: readonly unknown[], options: ApplyOptions): Promise<ApplyView>;
+  /** All documents, as they are now. */
+  workspace(): Promise<readonly DocumentView[]>;
   /** Tries a source's or a destination's connection; sends a test to a notification's receiver. */
   check(name: string): Promise<CheckView>;
   /** The SQL that a source's owner runs so that its role has what it needs, and no more. */

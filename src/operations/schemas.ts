@@ -45,7 +45,7 @@ const failure = z.object({
   again_at: time.optional().meta({ description: "When a service tries again by itself." }),
 });
 const gateReport = z.object({ reasons: z.array(z.object({ code: z.string(), message: z.string() })).readonly() });
-export const runKind = z.enum(["changes", "full", "keys"]);
+export const runKind = z.enum(["changes", "full", "keys", "baseline"]);
 
 export const runSchema = z
   .object({

@@ -120,6 +120,7 @@ export async function createRun(trx: Transaction<Database>, request: RunRequest)
       hint: "Release or cancel it first.",
     });
   }
+  await requireAlone(trx, request);
   const row = await trx
     .insertInto("app.runs")
     .values({
@@ -138,7 +139,8 @@ export async function createRun(trx: Transaction<Database>, request: RunRequest)
         .where("released", "=", false)
         .doUpdateSet((eb) => ({
           spec: eb.ref("excluded.spec"),
-          kind: sql<RunKind>`case when 'full' in (excluded.kind, runs.kind) then 'full'
+          kind: sql<RunKind>`case when excluded.kind = 'baseline' then 'baseline'
+            when 'full' in (excluded.kind, runs.kind) then 'full'
             when 'changes' in (excluded.kind, runs.kind) then 'changes' else 'keys' end`,
         })),
     )
@@ -148,6 +150,23 @@ export async function createRun(trx: Transaction<Database>, request: RunRequest)
   if (row.kind === "full" || keys.length === 0) return toRun(row);
   const fits = await addKeys(trx, row.id, keys);
   return toRun(fits ? row : { ...row, kind: "full" });
+}
+
+/** A baseline sends nothing, so neither it nor what is to be sent may become a part of the other. */
+async function requireAlone(trx: Transaction<Database>, { sync, kind }: RunRequest): Promise<void> {
+  const waiting = await trx
+    .selectFrom("app.runs")
+    .select(["id", "kind"])
+    .where("sync", "=", sync)
+    .where("status", "=", "queued")
+    .where("released", "=", false)
+    .forUpdate()
+    .executeTakeFirst();
+  if (!waiting || (kind === "baseline") === (waiting.kind === "baseline")) return;
+  const what = waiting.kind === "baseline" ? "a baseline" : "what is to be sent";
+  throw new ConflictError("run_waiting", `Run ${waiting.id} of sync "${sync}" waits already, for ${what}.`, {
+    hint: "Let it end, or cancel it, and ask again.",
+  });
 }
 
 async function get(db: Kysely<Database>, id: string): Promise<Run> {

@@ -13,7 +13,7 @@ import { describeBound, exceeds } from "./gate.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Journal } from "./journal.ts";
 import type { InvalidRow, RowMapper } from "./map.ts";
-import { type Clock, FencedError, type Rejection, type RunIdentity, type SyncSpec } from "./ports.ts";
+import { type Clock, FencedError, type Rejection, type RunIdentity, type RunKind, type SyncSpec } from "./ports.ts";
 
 export interface Delivery {
   readonly run: RunIdentity;
@@ -22,8 +22,8 @@ export interface Delivery {
   readonly connection: Connection;
   readonly journal: Journal;
   readonly map: RowMapper;
-  /** Send records also when the destination is known to hold them already. */
-  readonly full: boolean;
+  /** `full` sends records also when the destination is known to hold them already; `baseline` sends none. */
+  readonly kind: RunKind;
   /** Batches under way at the same time. */
   readonly concurrency: number;
   readonly clock: Clock;
@@ -100,7 +100,7 @@ type Sorted =
   | { readonly already: OutcomeRow }
   | { readonly operation: Operation; readonly sendable: SendableChange };
 
-function sort({ spec, map, full }: Delivery, planned: PlannedChange): Sorted {
+function sort({ spec, map, kind }: Delivery, planned: PlannedChange): Sorted {
   const fault = keyFaults[planned.kind];
   if (fault) return { invalid: { seq: planned.seq, code: planned.kind, message: fault, field: undefined } };
   const operation = operationFor(planned, spec);
@@ -109,8 +109,9 @@ function sort({ spec, map, full }: Delivery, planned: PlannedChange): Sorted {
   const mapped = map(planned);
   if (mapped.kind === "invalid") return { invalid: mapped.row };
   const { change, recordHash } = mapped;
+  if (kind === "baseline") return { already: { seq: planned.seq, kind: "accepted", recordHash } };
   const held = planned.kind === "changed" && planned.known?.recordHash === recordHash;
-  if (held && !full && !planned.named) return { already: { seq: planned.seq, kind: "accepted", recordHash } };
+  if (held && kind !== "full" && !planned.named) return { already: { seq: planned.seq, kind: "accepted", recordHash } };
   return { operation, sendable: { change, recordHash } };
 }
 

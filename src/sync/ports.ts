@@ -16,7 +16,8 @@ export interface Clock {
 export type Random = () => number;
 
 /** `changes`: what differs, and the rows that are named. `full`: every row. `keys`: the rows that are named, and no other. */
-export type RunKind = "changes" | "full" | "keys";
+/** `baseline` takes every row as sent, and sends none: the destination holds them already, or is not to. */
+export type RunKind = "changes" | "full" | "keys" | "baseline";
 
 export type RunStatus =
   | "queued"

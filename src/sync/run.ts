@@ -62,7 +62,9 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
       run.stage === "new" ? await planNew(run, model, world, report, lease.signal) : await takeUp(run, world);
     if (plannedRows(plan) === 0) return await endEmpty(run, plan, inputs, world, report);
     const destination = await prepareDestination(run.spec, model, world, lease.signal);
-    const gate = run.stage === "new" ? checkGate(plan, run.spec.gate, run.kind) : null;
+    // A baseline removes nothing, whatever is gone.
+    const gated = run.stage === "new" && run.kind !== "baseline";
+    const gate = gated ? checkGate(plan, run.spec.gate, run.kind) : null;
     if (gate) return await report.hold(gate, plan);
     await report.step("sending", { plan });
     const failure = await send(run, { ...model, ...destination }, world, report, lease.signal);
@@ -142,12 +144,11 @@ async function send(
 ): Promise<unknown> {
   const journal = new Journal(world.store, run);
   const pages = world.planner.read(run, { columns, pageRows }, signal);
-  const { spec } = run;
+  const { spec, kind } = run;
   const { connection, concurrency, clock } = world;
-  const full = run.kind === "full";
   const onProgress = (): void => report.sent({ ...journal.tally, requests: world.requests() });
   try {
-    await deliver({ run, spec, object, connection, journal, map, full, concurrency, clock, onProgress }, pages, signal);
+    await deliver({ run, spec, object, connection, journal, map, kind, concurrency, clock, onProgress }, pages, signal);
     return null;
   } catch (error) {
     if (signal.reason instanceof FencedError || error instanceof FencedError) throw new FencedError(run.id);

@@ -1,4 +1,6 @@
 /** `POST /v1/workspace`: all documents at once, all or nothing. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ApplyView } from "../../src/operations/schemas.ts";
 import { type Answered, Business, type RunningService } from "../end-to-end/business.ts";
@@ -118,5 +120,21 @@ describe("wrong documents", () => {
       status: 422,
       body: { errors: [{ document: 'sync "companies"', code: "other_model" }] },
     });
+  });
+});
+
+describe("documents that are exported", () => {
+  test("are the same documents again, and overwrite nothing unless one insists", async () => {
+    const folder = join(business.folder, "exported");
+    const done = await business.sluice(["--url", service.url, "--json", "export", folder]);
+    expect(done.code, done.stderr).toBe(0);
+    const { files } = JSON.parse(done.stdout) as { files: readonly string[] };
+    expect(files).toEqual(expect.arrayContaining(["sources.yaml", "models.yaml", "destinations.yaml", "syncs.yaml"]));
+    const again = await business.sluice(["--url", service.url, "--json", "apply", folder, "--dry-run"]);
+    expect(JSON.parse(again.stdout)).toMatchObject({ changes: [], dry_run: true });
+    const refused = await business.sluice(["--url", service.url, "export", folder]);
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("sources.yaml")]);
+    expect((await business.sluice(["--url", service.url, "export", folder, "--force"])).code).toBe(0);
+    rmSync(folder, { recursive: true });
   });
 });

@@ -12,7 +12,7 @@ create table app.sequels (
   reason     text        not null check (reason in ('after', 'again')),
   -- again: it keeps the keys that were named for it.
   after_run  text        not null,
-  kind       text        not null check (kind in ('changes', 'full', 'keys')),
+  kind       text        not null check (kind in ('changes', 'full', 'keys', 'baseline')),
   due_at     timestamptz not null default now(),
   primary key (sync, reason)
 );
