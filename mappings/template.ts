@@ -5,6 +5,9 @@
  * row, and are cut off in time and memory. They are pure: no clock and no chance, so a row that did not change gives
  * the text that it gave before.
  */
+import countries from "i18n-iso-countries";
+import english from "i18n-iso-countries/langs/en.json" with { type: "json" };
+import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from "libphonenumber-js";
 import { Liquid } from "liquidjs";
 import type { FilterImplOptions, Template } from "liquidjs";
 import { z } from "zod";
@@ -78,6 +81,8 @@ function hardenedEngine(): Liquid {
   keepOnly(liquid.filters, `${textFilters} ${listFilters} ${mathFilters}`);
   for (const name of mathFilters.split(" ")) liquid.registerFilter(name, exactly(handlerOf(liquid.filters[name])));
   liquid.registerFilter("date", inUtc(handlerOf(date)));
+  liquid.registerFilter("phone", phone);
+  liquid.registerFilter("country_code", countryCode);
   return liquid;
 }
 
@@ -125,6 +130,34 @@ function inUtc(date: Handler): Handler {
     const result: unknown = date.call(this, zoneless ? `${value}Z` : value, ...rest);
     return result;
   };
+}
+
+countries.registerLocale(english);
+
+/** A telephone number as E.164 has it, such as +4930901820; nothing for what is none. */
+function phone(written: unknown, country?: unknown): string | null {
+  if (country !== undefined && !isCountry(country))
+    throw new TypeError(`phone takes a country's two letters, such as "DE", for numbers without one`);
+  const number = parsePhoneNumberFromString(textOf(written), country);
+  return number?.isValid() === true ? number.number : null;
+}
+
+function isCountry(country: unknown): country is CountryCode {
+  return typeof country === "string" && isSupportedCountry(country);
+}
+
+/** A country's two letters, from them, from its three, or from its English name; nothing for what is none. */
+function countryCode(written: unknown): string | null {
+  const name = textOf(written).trim();
+  const letters = name.toUpperCase();
+  if (/^[A-Z]{2}$/.test(letters)) return countries.isValid(letters) ? letters : null;
+  return (
+    (/^[A-Z]{3}$/.test(letters) && countries.alpha3ToAlpha2(letters)) || countries.getAlpha2Code(name, "en") || null
+  );
+}
+
+function textOf(written: unknown): string {
+  return typeof written === "string" || typeof written === "number" ? String(written) : "";
 }
 
 function parse(source: string): Template[] {

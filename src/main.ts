@@ -35,6 +35,8 @@ import { RunStopped } from "./sync/lease.ts";
 
 /** Runs one command line of this process. Returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  // Who reads may stop reading, as "head" does: what is under way goes on.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreClosed);
   const environment = process.env;
   const registry = await openRegistry();
   const face: Face = {
@@ -52,6 +54,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     serveWarehouse: async (type, options) => (await registry.loadWarehouseSandbox(type))(options),
   };
   return runProgram(argv, face);
+}
+
+function ignoreClosed(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
 }
 
 interface SessionOptions {

@@ -166,6 +166,31 @@ describe("a template", () => {
     expect(failure(() => liquid("{{ 'now' | date: '%Y' }}")).code).toBe("template_failed");
   });
 
+  test.each([
+    ["+49 30 901820", "{{ v | phone }}", "+4930901820"],
+    ["030 / 90 18 20", "{{ v | phone: 'DE' }}", "+4930901820"],
+    ["(212) 736-5000", "{{ v | phone: 'US' }}", "+12127365000"],
+    ["030 901820", "{{ v | phone }}", null],
+    ["call me", "{{ v | phone: 'DE' }}", null],
+    ["12", "{{ v | phone: 'DE' }}", null],
+    ["Germany", "{{ v | country_code }}", "DE"],
+    [" united states ", "{{ v | country_code }}", "US"],
+    ["FRA", "{{ v | country_code }}", "FR"],
+    ["gb", "{{ v | country_code }}", "GB"],
+    ["XX", "{{ v | country_code }}", null],
+    ["Atlantis", "{{ v | country_code }}", null],
+    [null, "{{ v | country_code }}", null],
+    [null, "{{ v | phone: 'DE' }}", null],
+  ])("makes of %j by %s: %j", (value, template, expected) => {
+    expect(liquid(template, { v: ["text", value] })).toBe(expected);
+  });
+
+  test("refuses a country that there is not, for every row", () => {
+    expect(failure(() => liquid("{{ v | phone: 'Germany' }}", { v: ["text", "030 901820"] })).code).toBe(
+      "template_failed",
+    );
+  });
+
   test("that comes out empty gives null", () => {
     expect(liquid("{{ gone }}", { gone: ["text", null] })).toBe(null);
     expect(liquid("{{ a }}{{ blank }}{% if false %}x{% endif %}", { a: ["text", ""] })).toBe(null);

@@ -8,6 +8,9 @@ const benches: readonly (readonly string[])[] = [
   ["memory.ts"],
   ["local.ts"],
   ["snowflake.ts"],
+  ["webhooks.ts"],
+  ["api.ts"],
+  ["pacing.ts"],
 ];
 
 for (const [file = "", ...args] of benches) {
