@@ -2,7 +2,7 @@
  * A throw-away Postgres for tests: a private cluster in a temporary folder, or the server that
  * SLUICE_TEST_DATABASE_URL names.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -21,33 +21,45 @@ export interface TestPostgres {
   stop(): Promise<void>;
 }
 
+/** A cluster that a test may restart, crash, and stop for a while. */
+export interface PostgresServer extends TestPostgres {
+  /** Ends it, `fast` (every session is told) or `immediate` (a crash), and starts it again on the same port. */
+  restart(mode: "fast" | "immediate"): Promise<void>;
+  /** It stands still with all its sessions, and keeps their connections: nobody is told. */
+  freeze(): void;
+  thaw(): void;
+}
+
 /** Starts a cluster of its own, unless SLUICE_TEST_DATABASE_URL names a server. Throws if there are no Postgres programs. */
 export async function startPostgres(): Promise<TestPostgres> {
   const given = process.env["SLUICE_TEST_DATABASE_URL"];
-  const cluster = given === undefined ? await startCluster() : { url: given, stop: async () => {} };
-  const made: string[] = [];
+  if (given === undefined) return startPostgresServer();
+  const { database, made } = databasesOf(given);
+  async function stop(): Promise<void> {
+    for (const name of made) await execute(given ?? "", `drop database if exists ${name} with (force)`);
+  }
   let stopping: Promise<void> | undefined;
+  return { url: given, database, stop: () => (stopping ??= stop()) };
+}
 
+/** Starts a cluster of its own. Throws if there are no Postgres programs. */
+export async function startPostgresServer(): Promise<PostgresServer> {
+  const { stop, ...cluster } = await startCluster();
+  let stopping: Promise<void> | undefined;
+  return { ...cluster, database: databasesOf(cluster.url).database, stop: () => (stopping ??= stop()) };
+}
+
+function databasesOf(server: string): { readonly made: readonly string[]; readonly database: () => Promise<string> } {
+  const made: string[] = [];
   async function database(): Promise<string> {
     const name = `sluice_test_${randomBytes(6).toString("hex")}`;
-    await execute(
-      cluster.url,
-      `create database ${name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'`,
-    );
+    await execute(server, `create database ${name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'`);
     made.push(name);
-    const url = new URL(cluster.url);
+    const url = new URL(server);
     url.pathname = `/${name}`;
     return url.href;
   }
-
-  async function stop(): Promise<void> {
-    if (given !== undefined) {
-      for (const name of made) await execute(cluster.url, `drop database if exists ${name} with (force)`);
-    }
-    await cluster.stop();
-  }
-
-  return { url: cluster.url, database, stop: () => (stopping ??= stop()) };
+  return { made, database };
 }
 
 async function execute(url: string, sql: string): Promise<void> {
@@ -60,7 +72,7 @@ async function execute(url: string, sql: string): Promise<void> {
   }
 }
 
-async function startCluster(): Promise<{ url: string; stop(): Promise<void> }> {
+async function startCluster(): Promise<Omit<PostgresServer, "database">> {
   const programs = findPrograms();
   const owner = ownerOfCluster();
   const folder = mkdtempSync(join(tmpdir(), "sluice-postgres-"));
@@ -71,37 +83,80 @@ async function startCluster(): Promise<{ url: string; stop(): Promise<void> }> {
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr || String(made.error)}`);
 
   const port = await freePort();
-  const settings = { fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: "100" };
-  const server = spawn(
-    join(programs, "postgres"),
-    ["-D", folder, "-p", String(port), "-h", "127.0.0.1", "-k", folder].concat(
-      Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
-    ),
-    { ...owner, cwd: folder, stdio: ["ignore", "ignore", "pipe"] },
-  );
-  let log = "";
-  server.stderr.setEncoding("utf8").on("data", (text: string) => (log = (log + text).slice(-10_000)));
-  const exited = once(server, "exit");
+  const url = `postgres://sluice@127.0.0.1:${port}/postgres`;
+  let server = launch(join(programs, "postgres"), folder, port, owner);
   // A test process that dies early must not leave a server behind.
   const endWithProcess = (): void => void server.kill("SIGQUIT");
   process.once("exit", endWithProcess);
 
   async function stop(): Promise<void> {
     process.off("exit", endWithProcess);
-    if (server.exitCode === null) server.kill("SIGQUIT");
-    await exited;
+    signalAll(server, "SIGCONT");
+    await end(server, "SIGQUIT");
     rmSync(folder, { recursive: true, force: true });
   }
 
-  const url = `postgres://sluice@127.0.0.1:${port}/postgres`;
+  async function restart(mode: "fast" | "immediate"): Promise<void> {
+    await end(server, mode === "fast" ? "SIGINT" : "SIGQUIT");
+    server = launch(join(programs, "postgres"), folder, port, owner);
+    await answering(server, url);
+  }
+
+  try {
+    await answering(server, url);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    url,
+    stop,
+    restart,
+    freeze: () => signalAll(server, "SIGSTOP"),
+    thaw: () => signalAll(server, "SIGCONT"),
+  };
+}
+
+function launch(program: string, folder: string, port: number, owner: Owner | undefined): ChildProcess {
+  const settings = { fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: "100" };
+  const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  return spawn(program, ["-D", folder, "-p", String(port), "-h", "127.0.0.1", "-k", folder, ...options], {
+    ...owner,
+    cwd: folder,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+}
+
+/** Resolves when the server answers. */
+async function answering(server: ChildProcess, url: string): Promise<void> {
+  let log = "";
+  server.stderr?.setEncoding("utf8").on("data", (text: string) => (log = (log + text).slice(-10_000)));
   for (const deadline = Date.now() + 20_000; ; await sleep(50)) {
     try {
-      await execute(url, "select 1");
-      return { url, stop };
+      return await execute(url, "select 1");
     } catch (error) {
       if (server.exitCode === null && Date.now() < deadline) continue;
-      await stop();
       throw new Error(`the test Postgres did not start:\n${log}`, { cause: error });
+    }
+  }
+}
+
+async function end(server: ChildProcess, signal: "SIGINT" | "SIGQUIT"): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const exited = once(server, "exit");
+  server.kill(signal);
+  await exited;
+}
+
+/** To the server and its sessions, each of which is a process of its own. */
+function signalAll({ pid }: ChildProcess, signal: "SIGSTOP" | "SIGCONT"): void {
+  if (pid === undefined) return;
+  const children = spawnSync("ps", ["--ppid", String(pid), "-o", "pid="], { encoding: "utf8" }).stdout;
+  for (const one of [pid, ...children.split("\n").filter(Boolean).map(Number)]) {
+    try {
+      process.kill(one, signal);
+    } catch {
+      // It has ended meanwhile.
     }
   }
 }
@@ -120,8 +175,13 @@ function findPrograms(): string {
   return found;
 }
 
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** Postgres refuses to run as root, so root runs it as the account `postgres`. */
-function ownerOfCluster(): { uid: number; gid: number } | undefined {
+function ownerOfCluster(): Owner | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const account = readFileSync("/etc/passwd", "utf8")
     .split("\n")

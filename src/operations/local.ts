@@ -4,6 +4,7 @@ import { resolveSync } from "../documents/resolve.ts";
 import { NotFoundError, SluiceError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { RunProgress } from "../sync/ports.ts";
+import type { Run } from "../store/runs.ts";
 import { RunStopped } from "../sync/lease.ts";
 import { openDestination } from "./connect.ts";
 import { dbtRan } from "./dbt-ran.ts";
@@ -20,6 +21,7 @@ import { previewPlan, previewRecords } from "./preview.ts";
 import type { Service } from "./service.ts";
 import { checkSource, grantsOf } from "./sources.ts";
 import { pause, requireNotPaused, resume, status } from "./status.ts";
+import { Together } from "./together.ts";
 import { runView } from "./views.ts";
 import { listTriggers } from "./webhooks.ts";
 
@@ -30,7 +32,9 @@ export interface Dispatch {
 
 export function localOperations(service: Service, { ring }: Dispatch): Operations {
   const { store } = service;
-  const view = (run: Parameters<typeof runView>[0]): RunView => runView(run, service.clock.now());
+  const view = (run: Run): RunView => runView(run, service.clock.now());
+  const together = new Together<Run>();
+  const start: StartRun = (sync, request) => startRun(sync, request, service, ring);
   return {
     apply: (documents, options) => applyDocuments(documents, options, service),
     workspace: async () => (await Promise.all(kinds.map((kind) => listDocuments(kind, service)))).flat(),
@@ -44,13 +48,10 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
     sampleSegment: (segment, limit) => sampleSegment(segment, limit, service),
     preview: (sync, options) => previewRecords(sync, options, service),
     plan: (sync, options) => previewPlan(sync, options, service),
-    startRun: async (sync, { kind, trigger, keys = [], once }) => {
-      const spec = resolveSync(await storedDocuments(service), sync, await service.registry.mappingKinds());
-      const named = namedKeys(keys, spec.spec.model.key);
-      await requireNotPaused(sync, service);
-      const run = await store.runs.create({ sync, kind, trigger, spec, keys: named }, once);
-      await ring?.(run.id);
-      return view(run);
+    startRun: async (sync, request) => {
+      const { kind, trigger, once } = request;
+      if (kind === "keys" || once) return view(await start(sync, request));
+      return view(await together.ask(JSON.stringify([sync, kind, trigger]), () => start(sync, request)));
     },
     waitForRun: (id, options) => (ring ? followRun(id, service, options) : doRun(id, service, options)),
     run: async (id) => view(await store.runs.get(id)),
@@ -81,6 +82,22 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
     triggers: () => listTriggers(service),
     notices: (notification, limit) => listNotices(notification, limit, service),
   };
+}
+
+type StartRun = (...asked: Parameters<Operations["startRun"]>) => Promise<Run>;
+
+async function startRun(
+  sync: string,
+  { kind, trigger, keys = [], once }: Parameters<StartRun>[1],
+  service: Service,
+  ring: Dispatch["ring"],
+): Promise<Run> {
+  const spec = resolveSync(await storedDocuments(service), sync, await service.registry.mappingKinds());
+  const named = namedKeys(keys, spec.spec.model.key);
+  await requireNotPaused(sync, service);
+  const run = await service.store.runs.create({ sync, kind, trigger, spec, keys: named }, once);
+  await ring?.(run.id);
+  return run;
 }
 
 type WaitOptions = Parameters<Operations["waitForRun"]>[1];

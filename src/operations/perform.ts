@@ -13,6 +13,8 @@ import { leaseMs, type Service } from "./service.ts";
 /** Batches of one run that are under way at the same time. */
 const concurrency = 4;
 
+const abandonAgainMs = 500;
+
 export interface PerformOptions {
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: RunProgress) => void;
@@ -30,11 +32,23 @@ export async function performRun(id: string, service: Service, options: PerformO
     await performClaimed(claim, term, service, options);
   } catch (error) {
     // The store failed, or another worker took over: let go at once, so that the run is not waited for.
-    await service.store.leases.abandon(claim.identity).catch(() => undefined);
+    await abandon(claim, term, service, options.signal);
     throw error;
   }
   if (claim.stage === "lost" || (await wasInterrupted(id, service, options))) await requestAgain(claim, service);
   return true;
+}
+
+/** A store that is away is asked again until it is back, or until the lease has run out by itself. */
+async function abandon(claim: Claim, term: LeaseTerm, { store, clock }: Service, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      return await store.leases.abandon(claim.identity);
+    } catch {
+      if (term.isOver || signal.aborted) return;
+      await clock.sleep(abandonAgainMs, signal).catch(() => undefined);
+    }
+  }
 }
 
 /** The service's own stop cut the run short: it goes on with the next start, as after a kill. */

@@ -38,8 +38,17 @@ const queueName = "runs";
 // A job is a doorbell: one that is done, or failed, is of no use to anybody.
 const jobDefaults = { removeOnComplete: true, removeOnFail: true, attempts: 1 } as const;
 
-/** A job that stalls is rung again for as long as it takes: whether its run still needs doing, the lease decides. */
-const workerDefaults = { maxStalledCount: 1_000_000 } satisfies Partial<WorkerOptions>;
+/**
+ * A job that stalls is rung again for as long as it takes: whether its run still needs doing, the lease decides. So it
+ * may also count as stalled soon: a worker that died between the job and the lease costs seconds, and one that is only
+ * slow nothing. After a break the backend is asked again soon, too.
+ */
+const workerDefaults = {
+  maxStalledCount: 1_000_000,
+  lockDuration: 10_000,
+  stalledInterval: 5000,
+  runRetryDelay: 2000,
+} satisfies Partial<WorkerOptions>;
 
 /** Jobs on the control store, in BullMQ's own schema, which is brought up to date first. */
 export async function openPostgresBackend(pool: StorePool): Promise<QueueBackend> {
@@ -64,10 +73,18 @@ const keyPrefix = "sluice";
 const connectMs = 10_000;
 const answerMs = 500;
 
+/** A Redis that stands still keeps its connections: whoever asks for a run must not wait for it. */
+const ringMs = 1000;
+
 /** Jobs on Redis. Throws `queue_unreachable` when it does not answer at the start; later it may come and go. */
 export async function openRedisBackend(url: string): Promise<QueueBackend> {
   // Ringing fails at once while Redis is away, instead of waiting for it: the reconciler rings again.
-  const ringing = new Redis(url, { maxRetriesPerRequest: 1, enableOfflineQueue: false, lazyConnect: true });
+  const ringing = new Redis(url, {
+    maxRetriesPerRequest: 1,
+    enableOfflineQueue: false,
+    lazyConnect: true,
+    commandTimeout: ringMs,
+  });
   const waiting = new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true });
   // Each is heard by the queue or the worker that has it; before that, nobody would.
   for (const connection of [ringing, waiting]) connection.on("error", () => undefined);

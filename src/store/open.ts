@@ -87,8 +87,10 @@ function openPostgres(databaseUrl: string): StorePool {
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
   });
-  // An idle connection that broke is replaced by the next query; unheard, the event would end the process.
+  // An idle connection that broke is replaced by the next query; one that breaks between two statements of a transaction
+  // is met by the second. Unheard, either event would end the process.
   pool.on("error", () => undefined);
+  pool.on("connect", (client) => client.on("error", () => undefined));
   // Every queue and worker on the store listens for such breaks too.
   return pool.setMaxListeners(0);
 }

@@ -21,7 +21,10 @@ export interface Schedules {
   list(): Promise<readonly ScheduledSync[]>;
   /** Notes when a new or changed schedule is due first. Of several processes the first one decides. */
   begin(sync: string, nextAt: Date): Promise<void>;
-  /** True for the one process that is to start what is due at `dueAt`. Another may when it has not done so in time. */
+  /**
+   * True for the one process that is to start what is due at `dueAt`. Another may when it has not done so in time: both
+   * would ask for the same run.
+   */
   take(sync: string, dueAt: Date): Promise<boolean>;
   /** Notes that what was due at `dueAt` was started. */
   advance(sync: string, dueAt: Date, nextAt: Date): Promise<void>;
@@ -37,7 +40,7 @@ export function openSchedules(db: Kysely<Database>): Schedules {
     take: async (sync, dueAt) => {
       const { numUpdatedRows } = await db
         .updateTable("app.schedules")
-        .set({ taken_until: sql<Date>`now() + interval '1 minute'` })
+        .set({ taken_until: sql<Date>`now() + interval '15 seconds'` })
         .where("sync", "=", sync)
         .where("next_at", "=", dueAt)
         .where(sql<boolean>`(taken_until is null or taken_until <= now())`)

@@ -327,6 +327,15 @@ export class RunningService implements AsyncDisposable {
     return this.#child.exitCode;
   }
 
+  /** It stands still, as a process does whose machine was paused. */
+  freeze(): void {
+    this.#child.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#child.kill("SIGCONT");
+  }
+
   async ask(method: string, path: string, body?: unknown): Promise<Answered> {
     const response = await fetch(`${this.url}${path}`, {
       method,

@@ -37,6 +37,8 @@ export class PostgresDatabase implements Database {
     });
     // An idle connection that breaks is replaced by the pool; whoever needs one next is told if that fails.
     this.#pool.on("error", () => undefined);
+    // One that breaks between two statements is met by the second. Unheard, the event would end the process.
+    this.#pool.on("connect", (client) => client.on("error", () => undefined));
   }
 
   async session<T>(work: (session: Session) => Promise<T>, options: SessionOptions = {}): Promise<T> {
