@@ -4,9 +4,16 @@ import { join } from "node:path";
 import { messageOf, WarehouseError } from "../../errors.ts";
 import type { LedgerText, StateStore, StoredFile } from "./store.ts";
 
+/** For so long a number that was in use cannot be taken again. */
+const keptMs = 10 * 60_000;
+
+/** Who took longer to take a number than this cannot tell whether it was free all the while. */
+const promptMs = 5 * 60_000;
+
 /**
  * The ledger's versions are files with growing numbers, and the highest one counts. A version is written whole and then
  * linked to its name, which fails if another process was first; no lock is held that a killed process could leave.
+ * Versions that others have replaced stay for a while, so that who comes late finds the number taken.
  */
 export class FolderStore implements StateStore {
   readonly #folder: string;
@@ -47,7 +54,11 @@ export class FolderStore implements StateStore {
       const draft = join(folder, `draft-${crypto.randomUUID()}`);
       await writeDurably(draft, text);
       try {
+        const lookedAt = performance.now();
+        const [highest = 0] = await this.#versions(sync);
+        if (highest >= version) return false;
         await link(draft, join(folder, ledgerFile(version)));
+        if (performance.now() - lookedAt > promptMs && !(await this.#isHighest(sync, version))) return false;
       } catch (error) {
         if (isCode(error, "EEXIST")) return false;
         throw error;
@@ -55,15 +66,30 @@ export class FolderStore implements StateStore {
         await rm(draft, { force: true });
       }
       await syncFolder(folder);
-      const [highest = 0, ...older] = await this.#versions(sync);
-      // The number was free because it had been in use, and was removed when a higher one came.
-      if (highest > version) {
-        await rm(join(folder, ledgerFile(version)), { force: true });
-        return false;
-      }
-      for (const old of older) await rm(join(folder, ledgerFile(old)), { force: true });
+      await this.#forgetOld(sync);
       return true;
     });
+  }
+
+  /** Whoever stood still for long takes back what it wrote, unless it counts. */
+  async #isHighest(sync: string, version: number): Promise<boolean> {
+    const [highest = 0] = await this.#versions(sync);
+    if (highest === version) return true;
+    await rm(join(this.#of(sync), ledgerFile(version)), { force: true });
+    return false;
+  }
+
+  async #forgetOld(sync: string): Promise<void> {
+    const [newest, ...older] = await this.#versions(sync);
+    if (newest === undefined) return;
+    const writtenAt = async (version: number): Promise<number> =>
+      (await stat(join(this.#of(sync), ledgerFile(version))).catch(() => null))?.mtimeMs ?? Number.NaN;
+    // By the clock of the disk alone: the folder's processes may have clocks that differ.
+    const now = await writtenAt(newest);
+    for (const version of older) {
+      if (now - (await writtenAt(version)) > keptMs)
+        await rm(join(this.#of(sync), ledgerFile(version)), { force: true });
+    }
   }
 
   async put(sync: string, file: string, path: string): Promise<void> {
