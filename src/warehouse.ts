@@ -186,6 +186,13 @@ export interface BackOff {
   readonly maxMs: number;
 }
 
+export interface CommitOptions {
+  readonly now: Date;
+  readonly backOff: BackOff;
+  /** Keep the accepted records that were staged, and what they replace. Default false. */
+  readonly keepRecords?: boolean;
+}
+
 /** A row of state, for tests and for people. */
 export interface StateRow {
   readonly rowKey: string;
@@ -209,7 +216,7 @@ export interface Planner {
   /** Streams the plan in order of seq, in pages; only this many rows are in memory at a time. */
   read(run: RunRef, options: ReadOptions, signal?: AbortSignal): AsyncIterable<readonly PlannedChange[]>;
   record(run: RunRef, outcomes: OutcomePages): Promise<void>;
-  commit(run: RunRef, options: { now: Date; backOff: BackOff }): Promise<"committed" | "already_done" | "fenced">;
+  commit(run: RunRef, options: CommitOptions): Promise<"committed" | "already_done" | "fenced">;
   /** Runs that were planned and not committed. */
   openRuns(): Promise<readonly RunRef[]>;
   /** Raises an open run's fence. False when it is no longer open or has a fence as high or higher. */
@@ -220,7 +227,54 @@ export interface Planner {
   state(): AsyncIterable<readonly StateRow[]>;
   /** Drops all tables of this sync: the sync was deleted. */
   drop(): Promise<void>;
+  /** Absent where the planner cannot keep records. */
+  readonly records?: KeptRecords;
 }
+
+/**
+ * The records that the destination accepted last, for a sync that keeps values: what a plan compares with, field by
+ * field, and what a run is undone to. They are customers' data, and are nowhere but in the planner's own schema.
+ */
+export interface KeptRecords {
+  /** Stages the records of a planned run, replacing what was staged before. Its commit keeps those that were accepted. */
+  stage(run: RunRef, pages: AsyncIterable<readonly StagedRecord[]>): Promise<void>;
+  /** The records last accepted of these rows. Of a row in doubt, or sent while nothing was kept, none is known. */
+  find(rowKeys: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /**
+   * Plans the undoing of a run, as `Planner.plan` does a run: rows that it changed go back to the record before, rows
+   * that it removed come back. Its rows are read with `revertColumns`.
+   */
+  planRevert(request: RevertRequest, signal?: AbortSignal): Promise<RevertCounts>;
+}
+
+/** The record of one planned change, as JSON, and the hash that its outcome has. */
+export interface StagedRecord {
+  readonly seq: number;
+  readonly recordHash: string;
+  readonly record: string;
+}
+
+export interface RevertRequest {
+  readonly run: RunRef;
+  /** The run to be undone. */
+  readonly reverts: string;
+  readonly now: Date;
+  readonly dryRun?: boolean;
+}
+
+/** What can be undone of a run is the plan; what cannot is counted. */
+export interface RevertCounts {
+  readonly plan: PlanCounts;
+  /** Rows that the run sent for the first time: what the destination held before is not known. */
+  readonly first: number;
+  /** Rows that a later run has sent again, removed, or left in doubt. */
+  readonly overtaken: number;
+  /** Rows of which no earlier record was kept. */
+  readonly unknown: number;
+}
+
+/** The columns of a plan that undoes a run: the record as it was staged. */
+export const revertColumns: readonly Column[] = [{ name: "record", type: "json", native: "json" }];
 
 export interface ReadOptions {
   /** The columns that the plan was made with. */

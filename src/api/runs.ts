@@ -3,7 +3,8 @@ import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
-import { pageOf, rejectionsSchema, runSchema } from "../operations/schemas.ts";
+import { pageOf, rejectionsSchema, revertSchema, runSchema } from "../operations/schemas.ts";
+import { authorOf } from "./access.ts";
 import { type Api, needs } from "./route.ts";
 import { text } from "./text.ts";
 
@@ -11,6 +12,11 @@ const identified = z.object({ id: text });
 const page = { limit: z.coerce.number().int().min(1).max(500).default(50), cursor: text.max(200).optional() };
 const runsQuery = z.strictObject({ ...page, sync: text.optional() });
 const rejectionsQuery = z.strictObject(page);
+const revertBody = z
+  .strictObject({
+    limit: z.int().min(0).max(100).default(5).meta({ description: "So many changes of each kind are shown." }),
+  })
+  .prefault({});
 
 export function runRoutes(api: Api, operations: Operations): void {
   api.get(
@@ -74,6 +80,36 @@ export function runRoutes(api: Api, operations: Operations): void {
       answers: { 200: runSchema },
     }),
     (request) => operations.release(request.params.id),
+  );
+  revertRoutes(api, operations);
+}
+
+function revertRoutes(api: Api, operations: Operations): void {
+  api.post(
+    "/v1/runs/:id/revert/plan",
+    needs("run", {
+      summary: "What undoing a run would do now",
+      description: "Sends nothing and changes nothing. The run's sync keeps values (keep: values).",
+      params: identified,
+      body: revertBody,
+      answers: { 200: revertSchema },
+    }),
+    (request) => operations.previewRevert(request.params.id, request.body),
+  );
+
+  api.post(
+    "/v1/runs/:id/revert",
+    needs("run", {
+      summary: "Undo a run",
+      description:
+        "Its records go back to what the destination held before, and those that it removed are made again. The sync is paused, for its next run would send again what the model says.",
+      params: identified,
+      answers: { 202: runSchema },
+    }),
+    async (request, reply) => {
+      const run = await operations.revert(request.params.id, authorOf(request));
+      return reply.code(202).header("location", `/v1/runs/${run.run}`).send(run);
+    },
   );
 }
 

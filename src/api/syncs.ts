@@ -1,7 +1,7 @@
 /** `/v1/syncs`: their state, plans and runs. */
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
-import { listOf, planSchema, previewSchema, runKind, runSchema, statusSchema } from "../operations/schemas.ts";
+import { askedKind, listOf, planSchema, previewSchema, runSchema, statusSchema } from "../operations/schemas.ts";
 import { authorOf } from "./access.ts";
 import { type Api, needs } from "./route.ts";
 import { text } from "./text.ts";
@@ -27,7 +27,7 @@ const previewBody = z
 const keyValue = z.union([text.max(1000), z.number().refine(isExact, "a longer number in quotes"), z.boolean()]);
 const runBody = z
   .strictObject({
-    kind: runKind.default("changes").meta({ description: "baseline takes every row as sent, and sends none." }),
+    kind: askedKind.default("changes").meta({ description: "baseline takes every row as sent, and sends none." }),
     keys: z
       .array(z.union([keyValue, z.array(keyValue).min(1).max(50)]))
       .max(100_000)

@@ -18,6 +18,7 @@ import { keysCommand } from "./keys.ts";
 import { pauseCommand, resumeCommand } from "./pause.ts";
 import { planCommand } from "./plan.ts";
 import { rejectionsCommand } from "./rejections.ts";
+import { revertCommand } from "./revert.ts";
 import { baselineCommand, cancelCommand, releaseCommand, runCommand } from "./run.ts";
 import { runsCommand } from "./runs.ts";
 import { sandboxCommand } from "./sandbox.ts";
@@ -75,6 +76,7 @@ const commands: readonly AddCommand[] = [
   rejectionsCommand,
   releaseCommand,
   cancelCommand,
+  revertCommand,
   checkCommand,
   grantsCommand,
   dbtCommand,

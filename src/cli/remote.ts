@@ -42,6 +42,8 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
     run: (id) => get(`/v1/runs/${one(id)}`),
     runs: (filter) => get(`/v1/runs${query(filter)}`),
     rejections: (runId, filter) => get(`/v1/runs/${one(runId)}/rejections${query(filter)}`),
+    previewRevert: (id, options) => post(`/v1/runs/${one(id)}/revert/plan`, options),
+    revert: (id) => post(`/v1/runs/${one(id)}/revert`),
     cancel: (id) => post(`/v1/runs/${one(id)}/cancel`),
     release: (id) => post(`/v1/runs/${one(id)}/release`),
     createKey: ({ name, scope, days }) => post("/v1/keys", { name, scope, expires_in_days: days }),

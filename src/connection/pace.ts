@@ -37,6 +37,14 @@ export function windowsOf(limits: readonly RateLimit[], share: number): readonly
   });
 }
 
+/** How long so many requests take within all windows: what fits one goes out at once. */
+export function secondsAt(windows: readonly PaceWindow[], requests: number): number {
+  const seconds = windows.map(
+    (window) => (Math.max(0, Math.ceil(requests / window.requests) - 1) * window.spanMs) / 1000,
+  );
+  return Math.max(0, ...seconds);
+}
+
 /** The turns of one credential in this process: first come, first served, over all of its runs. */
 export class Pacer {
   readonly #ledger: PaceLedger;

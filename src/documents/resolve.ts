@@ -2,7 +2,7 @@
 import { NotFoundError } from "../errors.ts";
 import { closest } from "../nearest.ts";
 import type { MappingKinds } from "../registry.ts";
-import type { FieldSpec, SyncSpec } from "../sync/ports.ts";
+import type { FieldSpec, GateSpec, SyncSpec } from "../sync/ports.ts";
 import type { ModelQuery } from "../warehouse.ts";
 import type { DestinationDocument } from "./destination.ts";
 import type { Documents, Kind } from "./documents.ts";
@@ -34,13 +34,25 @@ export function resolveSync(documents: Documents, syncName: string, kinds: Mappi
     match: sync.match,
     fields: fieldSpecs(sync.fields, kinds),
     removed: sync.mode === "mirror" ? (sync.removed ?? "archive") : "ignore",
-    gate: { removed: toBound(sync.gate.removed), rejected: toBound(sync.gate.rejected), keys: sync.gate.keys },
+    gate: gateSpec(sync.gate),
+    keepValues: sync.keep === "values",
     skipUnchanged: sync.skip_unchanged ?? false,
   };
   return {
     spec,
     source: find(documents.sources, "source", model.source),
     destination: find(documents.destinations, "destination", sync.to.destination),
+  };
+}
+
+function gateSpec({ removed, rejected, keys, changed, fields }: SyncDocument["gate"]): GateSpec {
+  const ofFields = Object.entries(fields ?? {}).map(([field, bound]) => [field, toBound(bound)] as const);
+  return {
+    removed: toBound(removed),
+    rejected: toBound(rejected),
+    keys,
+    ...(changed === undefined ? {} : { changed: toBound(changed) }),
+    ...(ofFields.length === 0 ? {} : { fields: Object.fromEntries(ofFields) }),
   };
 }
 

@@ -25,7 +25,18 @@ const field = z.union([columnName, z.looseObject({ when_null: whenNull.optional(
   description: "A model column, or a mapping such as { template: … } or { value: … } with an optional when_null.",
 });
 
+const gateOfChanges = {
+  changed: bound
+    .optional()
+    .meta({ description: "Hold the run when more than this share or number of records would change." }),
+  fields: z.record(targetField, bound).optional().meta({
+    description:
+      "Hold the run when more than this share or number of records would change a field. The sync keeps values for that.",
+  }),
+};
+
 const gate = z.strictObject({
+  ...gateOfChanges,
   removed: bound
     .default("30%")
     .meta({ description: "Hold the run when more than this share or number of rows would be removed." }),
@@ -92,6 +103,10 @@ export const syncSchema = z.strictObject({
     .meta({ description: "Mirror only: what becomes of the record of a row that left. archive if not given." }),
   schedule: schedule.optional().meta({ description: "When it runs: every so often, or by cron." }),
   after: after.optional().meta({ description: "It also runs whenever a run of another sync has ended." }),
+  keep: z.literal("values").optional().meta({
+    description:
+      "values: the records that were accepted are kept in the planner's schema of the warehouse, so that a plan shows old and new values, and a run can be undone.",
+  }),
   skip_unchanged: z.boolean().optional().meta({
     description:
       "Ends a run at once when the tables behind the model have not changed since the last clean run, where the warehouse can tell (Snowflake). A full comparison runs once a day all the same.",
@@ -103,7 +118,21 @@ export type SyncDocument = z.infer<typeof syncSchema>;
 
 /** What the schema alone cannot say of a sync. Takes the document as written, however wrong. */
 export function syncRules(value: unknown): Problem[] {
-  return [...scheduleRules(value), ...jitterRules(value), ...modeRules(value), ...nestingRules(value)];
+  return [
+    ...scheduleRules(value),
+    ...jitterRules(value),
+    ...modeRules(value),
+    ...nestingRules(value),
+    ...keepRules(value),
+  ];
+}
+
+/** Which fields change is known of records whose old values are kept. */
+function keepRules(value: unknown): Problem[] {
+  const gated = recordAt(value, ["gate", "fields"]);
+  if (Object.keys(gated).length === 0 || valueAt(value, ["keep"]) === "values") return [];
+  const message = "which fields change is not known unless the sync keeps values";
+  return [problem("missing", ["keep"], message, { expected: "values" })];
 }
 
 function scheduleRules(value: unknown): Problem[] {

@@ -1,7 +1,7 @@
 /** Opens both ends of a sync: the warehouse of its source, and the connection to its destination with all around it. */
 import { hash } from "node:crypto";
 import { join, resolve } from "node:path";
-import { pace, Pacer, windowsOf } from "../connection/pace.ts";
+import { pace, Pacer, secondsAt, windowsOf } from "../connection/pace.ts";
 import { retry } from "../connection/retry.ts";
 import { traceFetch } from "../connection/trace.ts";
 import type { Connection, Context, DestinationAdapter } from "../destination.ts";
@@ -43,6 +43,8 @@ function plannerPlace(source: SourceDocument, { folder, dataDir, environment }: 
 export interface OpenDestination extends AsyncDisposable {
   readonly connection: Connection;
   readonly requests: () => number;
+  /** How long so many requests take at the most that the limits allow, in seconds; 0 where there are none. */
+  readonly secondsFor: (requests: number) => number;
   /** Where it leads: the destination's name and address. */
   readonly place: string;
 }
@@ -90,6 +92,7 @@ export async function openDestination(
   return {
     connection,
     requests: () => requests,
+    secondsFor: (number) => secondsAt(windowsOf(adapter.limits(config), destination.pace.share), number),
     place: `${destination.name} ${String(config["base_url"])}`,
     [Symbol.asyncDispose]: async () => {
       await connection.close?.();

@@ -17,7 +17,9 @@ import type { Operations } from "./operations.ts";
 import type { CheckView, DescribeView, RejectionsView, RunView } from "./schemas.ts";
 import { checkNotification, listNotices, sendNotices } from "./notify.ts";
 import { performRun } from "./perform.ts";
-import { previewPlan, previewRecords } from "./preview.ts";
+import { previewPlan } from "./plan.ts";
+import { previewRecords } from "./preview.ts";
+import { previewRevert, startRevert } from "./revert.ts";
 import type { Service } from "./service.ts";
 import { checkSource, grantsOf } from "./sources.ts";
 import { pause, requireNotPaused, resume, status } from "./status.ts";
@@ -60,6 +62,8 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
       return { data: data.map(view), next_cursor: nextCursor };
     },
     rejections: (runId, filter) => rejections(runId, filter, service),
+    previewRevert: (id, { limit }) => previewRevert(id, limit, service),
+    revert: (id, author) => startRevert(id, author, service, ring),
     cancel: async (id) => view(await store.runs.requestCancel(id)),
     release: async (id) => {
       const run = await store.runs.release(id);

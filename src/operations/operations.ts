@@ -20,6 +20,7 @@ import type {
   NoticeView,
   PlanView,
   RejectionsView,
+  RevertView,
   RunView,
   StatusView,
   TriggerView,
@@ -63,6 +64,10 @@ export interface Operations {
   run(id: string): Promise<RunView>;
   runs(filter: { sync?: string | undefined; limit: number; cursor?: string | undefined }): Promise<Page<RunView>>;
   rejections(runId: string, filter: { limit: number; cursor?: string | undefined }): Promise<RejectionsView>;
+  /** What undoing a run would do now. Sends nothing. */
+  previewRevert(id: string, options: { limit: number }): Promise<RevertView>;
+  /** Undoes a run: its records go back to what was there before. The sync is paused. */
+  revert(id: string, author: string): Promise<RunView>;
   /** Stops a run at the next batch, or drops it if it is queued or held. */
   cancel(id: string): Promise<RunView>;
   /** Lets a held run go on with the plan that it has. */
@@ -152,7 +157,7 @@ export interface PreviewOptions {
 }
 
 export interface StartOptions {
-  readonly kind: RunKind;
+  readonly kind: Exclude<RunKind, "revert">;
   readonly trigger: string;
   /** Each as a value, or of several key columns a list of values, or the row key that rejections show. */
   readonly keys?: readonly GivenKey[] | undefined;

@@ -4,7 +4,8 @@ import type { Claim } from "../store/leases.ts";
 import { noCounts } from "../sync/commit.ts";
 import { LeaseTerm } from "../sync/lease.ts";
 import type { RunProgress } from "../sync/ports.ts";
-import { type ClaimedRun, executeRun, failureOf } from "../sync/run.ts";
+import { failureOf } from "../sync/ending.ts";
+import { type ClaimedRun, executeRun } from "../sync/run.ts";
 import type { World } from "../sync/world.ts";
 import { openDestination, openWarehouse, plannerName } from "./connect.ts";
 import { storedDocuments } from "./documents.ts";
@@ -63,7 +64,8 @@ async function performClaimed(
   { signal, onProgress }: PerformOptions,
 ): Promise<void> {
   const { spec } = claim.spec;
-  const run: ClaimedRun = { ...claim.identity, kind: claim.kind, keys: claim.keys, stage: claim.stage, spec };
+  const { identity, kind, keys, stage } = claim;
+  const run: ClaimedRun = { ...identity, kind, keys, stage, spec, reverts: claim.reverts ?? undefined };
   await using ends = await openEnds(claim, term, service);
   if ("failure" in ends) {
     // A plan that the run may have is kept with its journal: the next run that can reach the warehouse settles it.
@@ -115,9 +117,11 @@ async function openEnds(
 
 async function requestAgain(claim: Claim, service: Service): Promise<void> {
   const documents = await storedDocuments(service);
-  const { kind, keys } = claim;
+  const { kind, keys, reverts } = claim;
   const { id, sync } = claim.identity;
   if (!documents.syncs.has(sync)) return;
-  const spec = resolveSync(documents, sync, await service.registry.mappingKinds());
-  await service.store.runs.create({ sync, kind, trigger: `recovery of ${id}`, spec, keys });
+  const trigger = `recovery of ${id}`;
+  // What a revert sends is what its own documents said.
+  const spec = reverts === null ? resolveSync(documents, sync, await service.registry.mappingKinds()) : claim.spec;
+  await service.store.runs.create({ sync, kind, trigger, spec, keys, reverts: reverts ?? undefined });
 }

@@ -45,13 +45,16 @@ const failure = z.object({
   again_at: time.optional().meta({ description: "When a service tries again by itself." }),
 });
 const gateReport = z.object({ reasons: z.array(z.object({ code: z.string(), message: z.string() })).readonly() });
-export const runKind = z.enum(["changes", "full", "keys", "baseline"]);
+export const runKind = z.enum(["changes", "full", "keys", "baseline", "revert"]);
+/** The kinds of run that can be asked for of a sync. */
+export const askedKind = runKind.exclude(["revert"]);
 
 export const runSchema = z
   .object({
     run: z.string(),
     sync: z.string(),
     kind: runKind,
+    reverts: z.string().nullable().meta({ description: "Of a revert: the run that it undoes." }),
     trigger: z.string().meta({ description: "What asked for it, such as schedule or api." }),
     status: z.enum([
       "queued",
@@ -116,6 +119,14 @@ const plannedChange = z.object({
   match: z.record(z.string(), z.unknown()),
   record: z.record(z.string(), z.unknown()).nullable(),
   destination_id: z.string().nullable(),
+  changes: z
+    .array(z.object({ field: z.string(), before: z.unknown(), after: z.unknown() }))
+    .readonly()
+    .nullable()
+    .meta({
+      description:
+        "Which fields change, from what to what, where the sync keeps values and the old ones are known. before is left out of a field that is new.",
+    }),
   problem: z
     .object({ code: z.string(), message: z.string(), field: z.string().nullable() })
     .nullable()
@@ -123,19 +134,52 @@ const plannedChange = z.object({
 });
 export type PlannedChangeView = z.output<typeof plannedChange>;
 
+const invalidCause = z.object({ code: z.string(), field: z.string().nullable(), message: z.string(), count });
+
 export const planSchema = z
   .object({
     sync: z.string(),
     planned: plannedCounts,
     unchanged: count,
     waiting: count,
+    to_send: count.meta({ description: "Changes that would go out." }),
+    already_there: count.meta({
+      description:
+        "Rows that were planned, but whose record is as the destination has it: after an edit of the mapping.",
+    }),
+    invalid: count.meta({ description: "Rows that will not be sent: their key is at fault, or a value does not fit." }),
+    causes: z.array(invalidCause).readonly().meta({ description: "Why rows are invalid, most first." }),
+    fields: z
+      .array(z.object({ field: z.string(), changed: count }))
+      .readonly()
+      .nullable()
+      .meta({ description: "How many records change each field; null where the sync does not keep values." }),
     gate: gateReport.nullable().meta({ description: "Why a run would be held, if it would." }),
     sample: z.array(plannedChange).readonly(),
-    sample_invalid: count.meta({ description: "Of the sampled changes, how many have a value that does not fit." }),
-    batches: count.meta({ description: "At most so many requests, if every batch is accepted at once." }),
+    requests: count.meta({ description: "Requests that write, if every batch is accepted at once." }),
+    seconds_at_pace: z
+      .number()
+      .min(0)
+      .meta({ description: "How long these requests take at the most that the vendor's limits allow, if it has any." }),
   })
   .meta({ id: "Plan", description: "What a run would do now." });
 export type PlanView = z.output<typeof planSchema>;
+
+export const revertSchema = z
+  .object({
+    reverts: z.string(),
+    sync: z.string(),
+    changed: count.meta({ description: "Records that go back to what they were before the run." }),
+    restored: count.meta({ description: "Records that the run removed, and that are made again." }),
+    first: count.meta({
+      description: "Rows that the run sent for the first time: they stay, for what was there before is not known.",
+    }),
+    overtaken: count.meta({ description: "Rows that a later run has sent or removed: they stay as they are." }),
+    unknown: count.meta({ description: "Rows of which no earlier record was kept: they stay as they are." }),
+    sample: z.array(plannedChange).readonly(),
+  })
+  .meta({ id: "Revert", description: "What undoing a run would do now." });
+export type RevertView = z.output<typeof revertSchema>;
 
 export const previewSchema = z
   .object({
@@ -340,7 +384,7 @@ export const triggerViewSchema = z
     trigger: z.string(),
     sync: z.string(),
     scheme: z.string(),
-    run: runKind,
+    run: askedKind,
     keys: z.string().nullable().meta({ description: "Where the payload has the keys of the rows to send." }),
     path: z.string().meta({
       description:

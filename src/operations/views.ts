@@ -9,6 +9,7 @@ export function runView(run: Run, now: Date): RunView {
     run: run.id,
     sync: run.sync,
     kind: run.kind,
+    reverts: run.reverts,
     trigger: run.trigger,
     status: run.status,
     planned: counts.plan && plannedCounts(counts.plan),

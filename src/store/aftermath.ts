@@ -40,6 +40,7 @@ async function noteAgain(trx: Transaction<Database>, runId: string): Promise<voi
     insert into app.sequels (sync, reason, after_run, kind, due_at)
     select sync, 'again', id, kind, (failure ->> 'again_at')::timestamptz
     from app.runs where id = ${runId} and ended_at = now() and failure ->> 'again_at' is not null
+      and kind <> 'revert'
     on conflict (sync, reason) do update set due_at = excluded.due_at,
       kind = case when 'full' in (excluded.kind, sequels.kind) then 'full'
         when 'changes' in (excluded.kind, sequels.kind) then 'changes' else 'keys' end`.execute(trx);

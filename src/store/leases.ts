@@ -16,6 +16,8 @@ export interface Claim {
   /** `new` is planned first; `released` goes on with the plan that the gate held; `lost` is only settled. */
   readonly stage: "new" | "released" | "lost";
   readonly spec: ResolvedSync;
+  /** Of a revert: the run that it undoes. */
+  readonly reverts: string | null;
 }
 
 export interface Leases {
@@ -83,7 +85,7 @@ async function claim(
     .$if(stage === "new", (query) =>
       query.where(sql<boolean>`not ${planIsKept} and not ${comesTooSoon} and not ${isPaused}`),
     )
-    .returning(["kind", "spec"])
+    .returning(["kind", "spec", "reverts"])
     .executeTakeFirst();
   if (run) return await withKeys(trx, { identity, stage, ...run });
   await endLease(trx, identity);

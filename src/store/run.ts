@@ -19,6 +19,8 @@ export interface Run {
   /** The fence under which it was claimed last; 0 before. */
   readonly fence: number;
   readonly worker: string | null;
+  /** Of a revert: the run that it undoes. */
+  readonly reverts: string | null;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
@@ -38,6 +40,7 @@ export const runColumns = [
   "gate",
   "fence",
   "worker",
+  "reverts",
   "created_at",
   "started_at",
   "ended_at",
@@ -60,6 +63,7 @@ export function toRun(row: RunRow): Run {
     gate: row.gate,
     fence: Number(row.fence),
     worker: row.worker,
+    reverts: row.reverts,
     createdAt: row.created_at,
     startedAt: row.started_at,
     endedAt: row.ended_at,

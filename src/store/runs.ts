@@ -21,6 +21,8 @@ export interface RunRequest {
   readonly spec: ResolvedSync;
   /** Rows to send even if nothing about them changed. */
   readonly keys?: readonly RowKey[];
+  /** Of a revert: the run that it undoes. */
+  readonly reverts?: string | undefined;
   /** Wait behind a run that is held, where nobody is there to release it. */
   readonly behindHeld?: boolean;
 }
@@ -48,6 +50,8 @@ export interface Runs {
   create(request: RunRequest, once?: Once): Promise<Run>;
   /** Throws NotFoundError `run_not_found`. */
   get(id: string): Promise<Run>;
+  /** What the run was made of: the documents as they were when it was asked for last. */
+  specOf(id: string): Promise<ResolvedSync>;
   /** Newest first. */
   list(filter: RunFilter): Promise<Page<Run>>;
   /** The newest run of each sync. */
@@ -96,6 +100,11 @@ export function openRuns(db: Kysely<Database>): Runs {
         return await get(trx, await askedOnce(trx, once, [sync, kind, trigger, keys], () => createRun(trx, request)));
       }),
     get: (id) => get(db, id),
+    specOf: async (id) => {
+      const row = await db.selectFrom("app.runs").select("spec").where("id", "=", id).executeTakeFirst();
+      if (!row) throw notFound(id);
+      return row.spec;
+    },
     list: (filter) => list(db, filter),
     last: () => last(db),
     active: (sync) => active(db, sync),
@@ -131,6 +140,7 @@ export async function createRun(trx: Transaction<Database>, request: RunRequest)
       status: "queued",
       counts: JSON.stringify(noCounts),
       spec: JSON.stringify(spec),
+      reverts: request.reverts ?? null,
     })
     .onConflict((conflict) =>
       conflict
@@ -139,6 +149,7 @@ export async function createRun(trx: Transaction<Database>, request: RunRequest)
         .where("released", "=", false)
         .doUpdateSet((eb) => ({
           spec: eb.ref("excluded.spec"),
+          asks: sql<number>`runs.asks + 1`,
           kind: sql<RunKind>`case when excluded.kind = 'baseline' then 'baseline'
             when 'full' in (excluded.kind, runs.kind) then 'full'
             when 'changes' in (excluded.kind, runs.kind) then 'changes' else 'keys' end`,
@@ -152,7 +163,7 @@ export async function createRun(trx: Transaction<Database>, request: RunRequest)
   return toRun(fits ? row : { ...row, kind: "full" });
 }
 
-/** A baseline sends nothing, so neither it nor what is to be sent may become a part of the other. */
+/** A baseline sends nothing, and a revert what the model does not say: neither can be a part of another run. */
 async function requireAlone(trx: Transaction<Database>, { sync, kind }: RunRequest): Promise<void> {
   const waiting = await trx
     .selectFrom("app.runs")
@@ -162,17 +173,24 @@ async function requireAlone(trx: Transaction<Database>, { sync, kind }: RunReque
     .where("released", "=", false)
     .forUpdate()
     .executeTakeFirst();
-  if (!waiting || (kind === "baseline") === (waiting.kind === "baseline")) return;
-  const what = waiting.kind === "baseline" ? "a baseline" : "what is to be sent";
-  throw new ConflictError("run_waiting", `Run ${waiting.id} of sync "${sync}" waits already, for ${what}.`, {
+  if (!waiting || (kind !== "revert" && standsAlone(kind) === standsAlone(waiting.kind))) return;
+  throw new ConflictError("run_waiting", `Run ${waiting.id} of sync "${sync}" waits already: ${waiting.kind}.`, {
     hint: "Let it end, or cancel it, and ask again.",
   });
 }
 
+function standsAlone(kind: RunKind): kind is "baseline" | "revert" {
+  return kind === "baseline" || kind === "revert";
+}
+
 async function get(db: Kysely<Database>, id: string): Promise<Run> {
   const row = await db.selectFrom("app.runs").select(runColumns).where("id", "=", id).executeTakeFirst();
-  if (!row) throw new NotFoundError("run_not_found", `There is no run ${id}.`);
+  if (!row) throw notFound(id);
   return toRun(row);
+}
+
+function notFound(id: string): NotFoundError {
+  return new NotFoundError("run_not_found", `There is no run ${id}.`);
 }
 
 async function list(db: Kysely<Database>, { sync, status, limit, cursor }: RunFilter): Promise<Page<Run>> {
@@ -248,19 +266,23 @@ async function release(db: Kysely<Database>, id: string): Promise<Run> {
   throw new ConflictError("run_not_held", `Run ${id} is not held at the gate: it is ${run.status}.`);
 }
 
+/** Whoever asks so often within ten seconds is a program. */
+const burst = 20;
+
 /**
- * A run that a webhook asked for begins ten seconds after the last one of its sync at the earliest: a burst of thousands
- * of deliveries is then two runs, however short each of them is.
+ * A run that a webhook asked for, or a burst of other asks, begins ten seconds after the last one of its sync at the
+ * earliest: thousands of asks are then two runs, however short each of them is.
  */
 export const comesTooSoon = sql<boolean>`(
-  runs.trigger like 'webhook %' and not runs.released and exists (
+  not runs.released and exists (
     select from app.runs earlier
     where earlier.sync = runs.sync and earlier.id <> runs.id and earlier.started_at > now() - interval '10 seconds'
+    having count(*) > 0 and (runs.trigger like 'webhook %' or sum(earlier.asks) + runs.asks >= ${burst})
   )
 )`;
 
-/** No run of a paused sync begins, but one that a person let pass the gate. */
-export const isPaused = sql<boolean>`(not runs.released and exists (
+/** No run of a paused sync begins, but a revert, and one that a person let pass the gate. */
+export const isPaused = sql<boolean>`(not runs.released and runs.kind <> 'revert' and exists (
   select from app.paused where paused.sync = runs.sync))`;
 
 async function queued(db: Kysely<Database>): Promise<readonly Run[]> {

@@ -62,6 +62,8 @@ export interface RunsTable {
   fence: ColumnType<string, number | undefined, number>;
   worker: string | null;
   named: Generated<number>;
+  reverts: ColumnType<string | null, string | null | undefined, never>;
+  asks: Generated<number>;
   created_at: Timestamp;
   started_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
   ended_at: ColumnType<Date | null, Date | null | undefined, Date | null>;

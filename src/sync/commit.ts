@@ -1,5 +1,5 @@
 /** Moves what the journal says into state. Recovery of a lost run is the same commit. */
-import type { OutcomeRow, PlanCounts, Planner, RunRef } from "../warehouse.ts";
+import type { OutcomeRow, PlanCounts, Planner, RunRef, StagedRecord } from "../warehouse.ts";
 import { type Clock, FencedError, type RunCounts, type RunStore } from "./ports.ts";
 
 /** A rejected row is planned again after a minute, then two, four, … up to a day; a changed row at once. */
@@ -9,17 +9,21 @@ const pageRows = 10_000;
 
 /**
  * Commits a planned run from its journal alone: every outcome as it is noted; a change that was about to be sent and
- * has none is in doubt; a change that was never sent stays as it was. Safe to repeat.
+ * has none is in doubt; a change that was never sent stays as it was. Safe to repeat. `records`: what is kept of those
+ * that were accepted, where the sync keeps any.
  */
 export async function commit(
   run: RunRef,
   before: RunCounts,
   world: { store: RunStore; planner: Planner; clock: Clock },
+  records: AsyncIterable<readonly StagedRecord[]> | null,
 ): Promise<RunCounts> {
+  if (records !== null) await world.planner.records?.stage(run, records);
   const marks = new Marks(plannedChanges(before));
   const outcomes = reckon(marks, world.store.journal(run.id));
   await world.planner.record(run, outcomes);
-  const result = await world.planner.commit(run, { now: world.clock.now(), backOff });
+  const keepRecords = records !== null && world.planner.records !== undefined;
+  const result = await world.planner.commit(run, { now: world.clock.now(), backOff, keepRecords });
   if (result === "fenced") throw new FencedError(run.id);
   // A planner that knew the run as committed has not looked at its outcomes.
   await exhaust(outcomes);

@@ -1,18 +1,13 @@
 /** Sends a plan's changes in batches, several at a time, and notes one outcome for each. */
-import {
-  type Connection,
-  DestinationError,
-  type ObjectDescription,
-  type Operation,
-  type Outcome,
-} from "../destination.ts";
+import { type Connection, DestinationError, type ObjectDescription, type Outcome } from "../destination.ts";
 import { SluiceError } from "../errors.ts";
 import type { OutcomeRow, PlannedChange } from "../warehouse.ts";
-import { Batcher, operationFor, type SendableBatch, type SendableChange, toBatch } from "./batch.ts";
+import { Batcher, type SendableBatch, type SendableChange, toBatch } from "./batch.ts";
 import { describeBound, exceeds } from "./gate.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Journal } from "./journal.ts";
-import type { InvalidRow, RowMapper } from "./map.ts";
+import type { RowMapper } from "./map.ts";
+import { whatToSend } from "./sort.ts";
 import { type Clock, FencedError, type Rejection, type RunIdentity, type RunKind, type SyncSpec } from "./ports.ts";
 
 export interface Delivery {
@@ -81,7 +76,7 @@ async function sortPage(
   const already: OutcomeRow[] = [];
   const invalid: Rejection[] = [];
   for (const planned of page) {
-    const sorted = sort(delivery, planned);
+    const sorted = whatToSend(delivery, planned);
     if ("invalid" in sorted) invalid.push({ kind: "invalid", rowKey: planned.rowKey, ...sorted.invalid });
     else if ("already" in sorted) already.push(sorted.already);
     else {
@@ -94,33 +89,6 @@ async function sortPage(
   if (invalid.length > 0) await delivery.journal.note(invalid.map(toOutcomeRow), invalid);
   return full;
 }
-
-type Sorted =
-  | { readonly invalid: InvalidRow }
-  | { readonly already: OutcomeRow }
-  | { readonly operation: Operation; readonly sendable: SendableChange };
-
-function sort({ spec, map, kind }: Delivery, planned: PlannedChange): Sorted {
-  const fault = keyFaults[planned.kind];
-  if (fault) return { invalid: { seq: planned.seq, code: planned.kind, message: fault, field: undefined } };
-  const operation = operationFor(planned, spec);
-  if (operation === "nothing")
-    return { already: { seq: planned.seq, kind: "accepted", recordHash: planned.known?.recordHash ?? undefined } };
-  const mapped = map(planned);
-  if (mapped.kind === "invalid") return { invalid: mapped.row };
-  const { change, recordHash } = mapped;
-  if (kind === "baseline") return { already: { seq: planned.seq, kind: "accepted", recordHash } };
-  const held = planned.kind === "changed" && planned.known?.recordHash === recordHash;
-  if (held && kind !== "full" && !planned.named) return { already: { seq: planned.seq, kind: "accepted", recordHash } };
-  return { operation, sendable: { change, recordHash } };
-}
-
-const keyFaults: Readonly<Partial<Record<PlannedChange["kind"], string>>> = {
-  null_key: "The row's key is null. Every row of the model needs one.",
-  duplicate_key: "Another row of the model has the same key. None of them is sent.",
-  duplicate_match:
-    "Another row of the model has the same match values, so both would be one record. None of them is sent.",
-};
 
 async function sendBatch(
   delivery: Delivery,

@@ -1,6 +1,7 @@
 /** The safety check between plan and send. */
 import type { PlanCounts } from "../warehouse.ts";
 import type { Bound, GateReport, GateSpec, RunKind } from "./ports.ts";
+import type { Survey } from "./survey.ts";
 
 /** Why a plan must not be sent before a person has looked, or null when it may go. */
 export function checkGate(plan: PlanCounts, gate: GateSpec, kind: RunKind): GateReport | null {
@@ -28,6 +29,31 @@ function tooManyRemovals({ removed, stateRows }: PlanCounts, gate: GateSpec): Re
     code: "too_many_removals",
     message: `${count(removed, "row")} of ${stateRows} would be removed (${share}%); the gate allows ${describeBound(gate.removed)}.`,
   };
+}
+
+/**
+ * Why a plan must not be sent for what it changes, or null. By now every change was looked at: a mapping that was
+ * edited plans every row as changed, but not every record changes.
+ */
+export function checkChanges(survey: Survey, { stateRows }: PlanCounts, gate: GateSpec): GateReport | null {
+  const reasons: GateReport["reasons"][number][] = [];
+  if (gate.changed !== undefined && exceeds(survey.changed, stateRows, gate.changed)) {
+    const message = `${count(survey.changed, "record")} of ${stateRows} would change; the gate allows ${describeBound(gate.changed)}.`;
+    reasons.push({ code: "too_many_changes", message });
+  }
+  const changed = new Map(survey.fields.map((one) => [one.field, one.changed]));
+  for (const [field, bound] of Object.entries(gate.fields ?? {})) {
+    const records = changed.get(field) ?? 0;
+    if (!exceeds(records, stateRows, bound)) continue;
+    const message = `${count(records, "record")} of ${stateRows} would change "${field}"; the gate allows ${describeBound(bound)}.`;
+    reasons.push({ code: "too_many_changes", message });
+  }
+  return reasons.length === 0 ? null : { reasons };
+}
+
+/** Whether the gate asks what would change. */
+export function gatesChanges({ changed, fields = {} }: GateSpec): boolean {
+  return changed !== undefined || Object.keys(fields).length > 0;
 }
 
 function faultyKeys({ nullKeys, duplicateKeys, duplicateMatches }: PlanCounts, gate: GateSpec): Reason {

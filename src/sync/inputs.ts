@@ -20,7 +20,7 @@ export async function readInputs(
   world: World,
   signal: AbortSignal,
 ): Promise<Inputs> {
-  if (spec.skipUnchanged !== true || stage !== "new" || kind === "keys") return null;
+  if (spec.skipUnchanged !== true || stage !== "new" || kind === "keys" || kind === "revert") return null;
   const token = (await world.warehouse.inputsToken?.(spec.model, signal)) ?? null;
   if (token === null) return null;
   return hash("sha256", JSON.stringify([token, spec.model, spec.mode, spec.removed, mappingSalt(spec)]), "hex");

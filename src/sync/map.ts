@@ -12,6 +12,7 @@ import {
 import type { PlannedChange } from "../warehouse.ts";
 import { type Coercion, coercion } from "./coerce.ts";
 import type { FieldSpec, SyncSpec, WhenNull } from "./ports.ts";
+import { parseRecord } from "./records.ts";
 
 export type MappingKinds = ReadonlyMap<string, MappingKind>;
 
@@ -61,6 +62,25 @@ export function compileMapper(
       throw error;
     }
   };
+}
+
+/**
+ * Maps the rows of a plan that undoes a run: each has the record as it was kept, and no columns of the model. A record
+ * counts as renamed when the texts of its match values have changed.
+ */
+export function compileRestorer(): RowMapper {
+  return (planned) => {
+    const { match, record } = parseRecord(planned.cells?.[0] ?? "{}");
+    const known = planned.known?.match ?? [];
+    const renamed = Object.values(match).some((value, at) => known[at] != null && textOf(value) !== known[at]);
+    const destinationId = planned.known?.destinationId ?? undefined;
+    const change: Change = { seq: planned.seq, match, record, destinationId, renamed };
+    return { kind: "change", change, recordHash: hashRecord(match, record) };
+  };
+}
+
+function textOf(value: Value): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 interface CompiledField {

@@ -20,7 +20,7 @@ export function planRequest(
       (field) => connection.ignoresCase?.(spec.object, spec.settings, field) ?? false,
     ),
     salt: mappingSalt(spec),
-    scope: run.kind === "baseline" ? "changes" : run.kind,
+    scope: run.kind === "full" || run.kind === "keys" ? run.kind : "changes",
     // A model whose key was changed since has other columns, and no row of that name.
     keys: run.keys.filter((key) => key.length === spec.model.key.length),
     removals: spec.mode === "mirror" && spec.removed !== "ignore",

@@ -15,9 +15,12 @@ export interface Clock {
 /** A number from 0 up to 1. */
 export type Random = () => number;
 
-/** `changes`: what differs, and the rows that are named. `full`: every row. `keys`: the rows that are named, and no other. */
-/** `baseline` takes every row as sent, and sends none: the destination holds them already, or is not to. */
-export type RunKind = "changes" | "full" | "keys" | "baseline";
+/**
+ * `changes`: what differs, and the rows that are named. `full`: every row. `keys`: the rows that are named, and no other.
+ * `baseline` takes every row as sent, and sends none: the destination holds them already, or is not to. `revert` undoes
+ * an earlier run.
+ */
+export type RunKind = "changes" | "full" | "keys" | "baseline" | "revert";
 
 export type RunStatus =
   | "queued"
@@ -152,6 +155,10 @@ export interface GateSpec {
   readonly rejected: Bound;
   /** `withhold`: rows with a bad key are not sent, the others are. `hold`: the whole run is held. */
   readonly keys: "withhold" | "hold";
+  /** Hold when more than this share of state, or this many records, would change. */
+  readonly changed?: Bound;
+  /** The same for single fields, of the records whose old values are kept. */
+  readonly fields?: Readonly<Record<string, Bound>>;
 }
 
 /** `30%` or `500`. */
@@ -170,6 +177,8 @@ export interface SyncSpec {
   /** Mirror only: what happens to the record of a row that left. `ignore` leaves it. */
   readonly removed: Removal | "ignore";
   readonly gate: GateSpec;
+  /** Keeps the records that were accepted, and what they replaced, in the planner's schema. */
+  readonly keepValues?: boolean;
   /** Ends a run at once when the tables behind the model have not changed since the last clean run. */
   readonly skipUnchanged?: boolean;
 }

@@ -2,7 +2,7 @@
 import type { ObjectDescription } from "../destination.ts";
 import type { Column } from "../warehouse.ts";
 import { columnMisfits, type Misfit, MisfitError, misfits, readColumns } from "./fit.ts";
-import { compileMapper, type RowMapper } from "./map.ts";
+import { compileMapper, compileRestorer, type RowMapper } from "./map.ts";
 import type { SyncSpec } from "./ports.ts";
 import type { World } from "./world.ts";
 
@@ -58,4 +58,13 @@ export async function prepareDestination(
   const found = misfits(spec, modelColumns, object, world.kinds);
   if (found.length > 0) throw new MisfitError(spec.name, found);
   return { object, map: compileMapper(spec, columns, object, world.kinds) };
+}
+
+/** What sending a plan needs that undoes a run: its records are as they were sent once, and fitted then. */
+export async function prepareRevert(
+  { object, settings }: SyncSpec,
+  { connection }: Pick<World, "connection">,
+  signal: AbortSignal,
+): Promise<PreparedDestination> {
+  return { object: await connection.describe(object, settings, signal), map: compileRestorer() };
 }

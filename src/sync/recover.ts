@@ -1,32 +1,37 @@
 /** Settles the runs of a sync whose worker was lost, before a new one plans. */
 import type { RunRef } from "../warehouse.ts";
 import { commit, noCounts, plannedChanges } from "./commit.ts";
-import type { RunCounts, RunEnd, RunIdentity } from "./ports.ts";
+import type { RunCounts, RunEnd, RunIdentity, SyncSpec } from "./ports.ts";
+import { noRecords } from "./records.ts";
 import type { World } from "./world.ts";
 
 /**
  * Takes over every open plan of the sync, except the run's own when it goes on with it: commits what the journal
  * holds, leaves what was sent without an answer in doubt, and ends those runs as failed.
  */
-export async function recover(run: RunIdentity, world: World, keepOwn: boolean): Promise<void> {
+export async function recover(run: RunToSettle, world: World, keepOwn: boolean): Promise<void> {
   for (const open of await world.planner.openRuns()) {
     if (keepOwn && open.id === run.id) continue;
     await settleLost(open, run, world);
   }
 }
 
-async function settleLost(open: RunRef, by: RunIdentity, world: World): Promise<void> {
+/** A run, and the sync as it knows it. */
+type RunToSettle = RunIdentity & { readonly spec: SyncSpec };
+
+async function settleLost(open: RunRef, by: RunToSettle, world: World): Promise<void> {
   const taken = { id: open.id, fence: by.fence };
   if (open.fence !== by.fence && !(await world.planner.takeOver(taken))) return;
-  const counts = await settle(taken, world);
+  const counts = await settle({ ...taken, spec: by.spec }, world);
   if (open.id !== by.id) await world.store.endLost(open.id, by, lostEnd(counts));
 }
 
 /** Commits an open plan from its journal, or closes it when nothing of it was sent. */
-export async function settle(open: RunRef, world: World): Promise<RunCounts> {
+export async function settle(open: RunRef & { readonly spec: SyncSpec }, world: World): Promise<RunCounts> {
   const before = (await world.store.counts(open.id)) ?? noCounts;
   // The plan's counts are stored before the first request: without them nothing was sent.
-  if (plannedChanges(before) > 0) return commit(open, before, world);
+  if (plannedChanges(before) > 0)
+    return commit(open, before, world, open.spec.keepValues === true ? noRecords() : null);
   await world.planner.discard(open);
   return before;
 }

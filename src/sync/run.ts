@@ -2,30 +2,29 @@
  * One run of a sync, from its plan to its commit. The whole story in one function:
  * recover what was left open → look at the model → plan → look at the destination → gate → send → commit.
  */
-import { DestinationError } from "../destination.ts";
-import { messageOf, SluiceError } from "../errors.ts";
-import { InvalidMapping } from "../mapping.ts";
-import type { PlanCounts, RowKey } from "../warehouse.ts";
+import { SluiceError } from "../errors.ts";
+import { type PlanCounts, revertColumns, type RowKey } from "../warehouse.ts";
 import { commit, noCounts, plannedChanges, plannedRows, recount } from "./commit.ts";
 import { deliver } from "./deliver.ts";
-import { checkGate } from "./gate.ts";
+import { endOf } from "./ending.ts";
+import { checkChanges, checkGate, gatesChanges } from "./gate.ts";
 import { type Inputs, isUnchanged, readInputs, rememberInputs } from "./inputs.ts";
 import { Journal } from "./journal.ts";
-import { keepLease, RunStopped } from "./lease.ts";
+import { keepLease } from "./lease.ts";
 import { planRequest } from "./plan.ts";
-import type {
-  GateReport,
-  RunCounts,
-  RunEnd,
-  RunFailure,
-  RunIdentity,
-  RunKind,
-  RunProgress,
-  SyncSpec,
-} from "./ports.ts";
+import type { GateReport, RunCounts, RunIdentity, RunKind, SyncSpec } from "./ports.ts";
 import { FencedError } from "./ports.ts";
-import { prepareDestination, type PreparedDestination, type PreparedModel, prepareModel } from "./prepare.ts";
+import {
+  prepareDestination,
+  type PreparedDestination,
+  type PreparedModel,
+  prepareModel,
+  prepareRevert,
+} from "./prepare.ts";
+import { planRevert, requireKeeping, stagedRecords } from "./records.ts";
 import { lostEnd, recover, settle } from "./recover.ts";
+import { Report, type RunResult } from "./report.ts";
+import { Survey } from "./survey.ts";
 import type { World } from "./world.ts";
 
 /** A claimed run. `new` is planned first; `released` goes on with the plan that the gate held; `lost` is only settled. */
@@ -35,11 +34,9 @@ export interface ClaimedRun extends RunIdentity {
   readonly keys: readonly RowKey[];
   readonly stage: "new" | "released" | "lost";
   readonly spec: SyncSpec;
+  /** Of a revert: the run that it undoes. */
+  readonly reverts?: string | undefined;
 }
-
-export type RunResult =
-  | (RunEnd & { readonly gate: null })
-  | (RunProgress & { readonly status: "held"; readonly gate: GateReport });
 
 /** Rows of the plan that are in memory at a time. */
 const pageRows = 1000;
@@ -57,19 +54,18 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
     const inputs = await readInputs(run, world, lease.signal);
     if (await isUnchanged(run, inputs, world))
       return await report.end(endOf({ ...noCounts, plan: nothing }, null, world.clock.now()));
-    const model = await prepareModel(run.spec, world, lease.signal);
+    const model = run.kind === "revert" ? noModel : await prepareModel(run.spec, world, lease.signal);
     const plan =
       run.stage === "new" ? await planNew(run, model, world, report, lease.signal) : await takeUp(run, world);
     if (plannedRows(plan) === 0) return await endEmpty(run, plan, inputs, world, report);
-    const destination = await prepareDestination(run.spec, model, world, lease.signal);
-    // A baseline removes nothing, whatever is gone.
-    const gated = run.stage === "new" && run.kind !== "baseline";
-    const gate = gated ? checkGate(plan, run.spec.gate, run.kind) : null;
+    const destination = await lookAtDestination(run, model, world, lease.signal);
+    const gate =
+      run.stage === "new" ? await askGate(run, plan, { ...model, ...destination }, world, lease.signal) : null;
     if (gate) return await report.hold(gate, plan);
     await report.step("sending", { plan });
     const failure = await send(run, { ...model, ...destination }, world, report, lease.signal);
     await report.step("committing");
-    const counts = await commit(run, report.counts, world);
+    const counts = await commit(run, report.counts, world, recordsOf(run, model, destination, world));
     const end = endOf({ ...counts, requests: world.requests() }, failure, world.clock.now());
     await rememberInputs(run, inputs, end, world);
     return await report.end(end);
@@ -95,7 +91,51 @@ async function planNew(
   signal: AbortSignal,
 ): Promise<PlanCounts> {
   await report.step("planning");
-  return planner.plan(planRequest(run.spec, run, columns, { connection, now: clock.now() }), signal);
+  requireKeeping(run.spec, planner);
+  const now = clock.now();
+  if (run.kind === "revert")
+    return (await planRevert({ ...run, reverts: run.reverts ?? "" }, { planner, now }, signal)).plan;
+  return planner.plan(planRequest(run.spec, run, columns, { connection, now }), signal);
+}
+
+/** What a revert sends is not in the model, but in the planner. */
+const noModel: PreparedModel = { modelColumns: [], columns: revertColumns };
+
+async function lookAtDestination(
+  { kind, spec }: ClaimedRun,
+  model: PreparedModel,
+  world: World,
+  signal: AbortSignal,
+): Promise<PreparedDestination> {
+  if (kind === "revert") return prepareRevert(spec, world, signal);
+  return prepareDestination(spec, model, world, signal);
+}
+
+/** Why the run is held, or null when it may send. */
+async function askGate(
+  run: ClaimedRun,
+  plan: PlanCounts,
+  { columns, object, map }: PreparedModel & PreparedDestination,
+  { planner }: World,
+  signal: AbortSignal,
+): Promise<GateReport | null> {
+  const { kind, spec } = run;
+  // A baseline sends nothing, whatever differs or is gone; a revert was looked at by a person.
+  if (kind === "baseline" || kind === "revert") return null;
+  const held = checkGate(plan, spec.gate, kind);
+  if (held || !gatesChanges(spec.gate)) return held;
+  const survey = new Survey({ spec, kind, object, map, records: planner.records ?? null });
+  for await (const page of planner.read(run, { columns, pageRows }, signal)) await survey.add(page);
+  return checkChanges(survey, plan, spec.gate);
+}
+
+function recordsOf(
+  run: ClaimedRun,
+  { columns }: PreparedModel,
+  { map }: PreparedDestination,
+  { planner }: World,
+): ReturnType<typeof stagedRecords> | null {
+  return run.spec.keepValues === true ? stagedRecords(run, columns, map, planner) : null;
 }
 
 /** Goes on with the plan that was held: a person has released it. */
@@ -172,92 +212,5 @@ async function endEarly(run: ClaimedRun, world: World, report: Report, reason: u
     const counts = stored ?? { ...report.counts, requests: world.requests() };
     const inDoubt = plannedChanges(counts) - counts.accepted - counts.rejected - counts.invalid;
     return await report.end(endOf({ ...counts, inDoubt }, reason, world.clock.now()), { keepJournal: true });
-  }
-}
-
-function endOf(counts: RunCounts, reason: unknown, now: Date): RunEnd {
-  if (reason instanceof RunStopped && reason.reason === "cancelled")
-    return { status: "cancelled", counts, failure: null };
-  if (reason !== null && reason !== undefined) return { status: "failed", counts, failure: failureOf(reason, now) };
-  const clean = counts.rejected + counts.invalid + counts.inDoubt === 0;
-  return { status: clean ? "succeeded" : "partial", counts, failure: null };
-}
-
-/** What a person is told of an error that ended a run. */
-export function failureOf(error: unknown, now: Date): RunFailure {
-  const message = messageOf(error);
-  if (error instanceof SluiceError) return { code: error.code, message, hint: error.hint };
-  if (error instanceof DestinationError) {
-    const told = { code: error.code, message, hint: destinationHints[error.kind] };
-    return mayPass(error) ? { ...told, again_at: againAt(error, now).toISOString() } : told;
-  }
-  if (error instanceof InvalidMapping) return { code: "mapping_invalid", message };
-  if (error instanceof RunStopped) return { code: "interrupted", message, hint: "The next run goes on." };
-  return { code: "internal_error", message, hint: "This is a defect of Sluice. Please report it." };
-}
-
-/** It is the destination's own trouble, and may be over by itself. */
-function mayPass({ kind }: DestinationError): boolean {
-  return kind === "busy" || kind === "unavailable";
-}
-
-/** A destination that is down is asked seldom: each run tries for half a minute already. */
-const downMs = 60_000;
-
-/** When the destination said, or in a while. */
-function againAt({ retryAfterMs = downMs }: DestinationError, now: Date): Date {
-  return new Date(now.getTime() + Math.max(retryAfterMs, 1000));
-}
-
-const destinationHints: Readonly<Record<DestinationError["kind"], string>> = {
-  unauthorized: 'Mend the destination\'s credential, then try "sluice check".',
-  busy: "The destination asks to wait. A service goes on by itself then; nothing is lost.",
-  unavailable: "The destination could not be reached or failed. A service tries again by itself; nothing is lost.",
-  refused: "The destination refused the request itself, not single rows.",
-};
-
-/** The run's counts as they grow: told to the caller at once, to the store at every step and once in a while. */
-class Report {
-  counts: RunCounts = noCounts;
-  readonly #run: RunIdentity;
-  readonly #world: World;
-  #storedAt = 0;
-
-  constructor(run: RunIdentity, world: World) {
-    this.#run = run;
-    this.#world = world;
-  }
-
-  async step(status: RunProgress["status"], counts: Partial<RunCounts> = {}): Promise<void> {
-    this.counts = { ...this.counts, ...counts };
-    const progress = { status, counts: this.counts };
-    this.#world.onProgress?.(progress);
-    await this.#world.store.progress(this.#run, progress);
-  }
-
-  sent(counts: Partial<RunCounts>): void {
-    this.counts = { ...this.counts, ...counts };
-    const progress = { status: "sending", counts: this.counts } as const;
-    this.#world.onProgress?.(progress);
-    const now = this.#world.clock.now().getTime();
-    if (now - this.#storedAt < 1000) return;
-    this.#storedAt = now;
-    // Only for those who watch: the journal is the truth, and a fence is met by the next append.
-    this.#world.store.progress(this.#run, progress).catch(() => undefined);
-  }
-
-  /** Status, counts and reasons in one write: whoever sees a held run sees why. */
-  async hold(gate: GateReport, plan: PlanCounts): Promise<RunResult> {
-    this.counts = { ...this.counts, plan };
-    const progress = { status: "held", counts: this.counts } as const;
-    await this.#world.store.hold(this.#run, gate, progress);
-    this.#world.onProgress?.(progress);
-    return { ...progress, gate };
-  }
-
-  async end(end: RunEnd, options: { keepJournal: boolean } = { keepJournal: false }): Promise<RunResult> {
-    await this.#world.store.end(this.#run, end, options);
-    this.#world.onProgress?.(end);
-    return { ...end, gate: null };
   }
 }

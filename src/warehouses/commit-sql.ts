@@ -85,9 +85,9 @@ where x.row_key is null and (${lookedAtAll} or e.row_key in (select row_key from
 when matched then delete`;
 }
 
-/** The plan's rows with their outcomes. Of several outcomes of one change the last one under the highest fence counts. */
-function settled({ tables, run, dialect }: CommitTerms, join: "join" | "left join" = "join"): string {
-  return `select p.row_key, p.kind, p.fingerprint, p.match_cells,
+/** A query for the plan's rows with their outcomes. Of several outcomes of one change the last one under the highest fence counts. */
+export function settled({ tables, run, dialect }: CommitTerms, join: "join" | "left join" = "join"): string {
+  return `select p.seq, p.row_key, p.kind, p.fingerprint, p.match_cells,
   o.kind as outcome, o.record_hash, o.destination_id, o.code, o.message
 from ${tables.plan} as p ${join} (
   select * from (

@@ -39,6 +39,10 @@ export interface PlannerTables {
   readonly state: string;
   readonly failed: string;
   readonly outcomes: string;
+  /** The records that are kept: those last accepted, those that a run replaced, and those of the run under way. */
+  readonly kept: string;
+  readonly past: string;
+  readonly staged: string;
 }
 
 /** The names of a sync's tables: always the same, never the same for two syncs. */
@@ -52,6 +56,9 @@ export function plannerTables(schema: readonly string[], sync: string): PlannerT
     state: table(`state_${sync}`),
     failed: table(`failed_${sync}`),
     outcomes: table(`outcomes_${sync}`),
+    kept: table(`kept_${sync}`),
+    past: table(`past_${sync}`),
+    staged: table(`staged_${sync}`),
   };
 }
 

@@ -22,6 +22,9 @@ export async function makePlannerTables(
   }
 }
 
+/** Tables all of whose rows come and go with every run. */
+const rewritten: ReadonlySet<string> = new Set<keyof PlannerTables>(["plan", "preview", "outcomes", "staged"]);
+
 async function findMissing(
   session: Session,
   schema: readonly string[],
@@ -31,7 +34,7 @@ async function findMissing(
   const definitions = Object.entries(tableColumns(dialect)).flatMap(([name, columns]) => {
     const table = tables[name as keyof PlannerTables];
     if (table === undefined || !dialect.madeOnce.includes(name as keyof PlannerTables)) return [];
-    return [{ table, columns, rewritten: name === "plan" || name === "preview" || name === "outcomes" }];
+    return [{ table, columns, rewritten: rewritten.has(name) }];
   });
   const creations = definitions.map(({ table, columns, rewritten }) =>
     dialect.createTable(table, columns, { rewritten }),
@@ -55,6 +58,9 @@ export function tableColumns(dialect: Dialect): Record<keyof PlannerTables, stri
     state: `row_key ${text} not null, fingerprint ${fingerprint}, record_hash ${text}, destination_id ${text}, match_cells ${text} not null, run_id ${text} not null`,
     failed: `row_key ${text} not null, fingerprint ${fingerprint}, kind ${text} not null, attempts bigint not null, next_at bigint not null, code ${text}, message ${text}, run_id ${text} not null`,
     outcomes: `run_id ${text} not null, fence bigint not null, part bigint not null, seq bigint not null, kind ${text} not null, record_hash ${text}, destination_id ${text}, code ${text}, message ${text}`,
+    kept: `row_key ${text} not null, record_hash ${text} not null, record ${text} not null`,
+    past: `run_id ${text} not null, noted_at bigint not null, kind ${text} not null, row_key ${text} not null, new_hash ${text}, fingerprint ${fingerprint}, match_cells ${text}, record_hash ${text}, destination_id ${text}, record ${text}`,
+    staged: `run_id ${text} not null, seq bigint not null, record_hash ${text} not null, record ${text} not null`,
   };
 }
 

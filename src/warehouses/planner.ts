@@ -1,7 +1,7 @@
 /** The protocol of plan and commit for every warehouse that speaks SQL. See `Planner` for its promises. */
 import type {
-  BackOff,
   Column,
+  CommitOptions,
   ModelQuery,
   OutcomePages,
   PlanCounts,
@@ -18,6 +18,8 @@ import { type PlannerTables, plannerTables } from "./names.ts";
 import { changeText, countPlan, parseChanges } from "./plan-rows.ts";
 import { planStatement } from "./plan-sql.ts";
 import { makePlannerTables } from "./planner-schema.ts";
+import { type PlanMaker, SqlRecords } from "./records.ts";
+import { keepStaged, notePast } from "./records-sql.ts";
 import {
   fenceOf,
   keepRunsMs,
@@ -47,6 +49,7 @@ export class SqlPlanner implements Planner {
   /** The name as SQL. */
   readonly #sync: string;
   readonly #describe: SqlPlannerOptions["describe"];
+  readonly records: SqlRecords;
   #ready: Promise<void> | undefined;
 
   constructor({ database, schema, sync, describe }: SqlPlannerOptions) {
@@ -56,22 +59,33 @@ export class SqlPlanner implements Planner {
     this.#name = sync;
     this.#sync = database.dialect.literal(sync);
     this.#describe = describe;
+    const makePlan: PlanMaker = (...asked) => this.#makePlan(...asked);
+    this.records = new SqlRecords({ database, schema, tables: this.#tables, makePlan });
   }
 
   async plan(request: PlanRequest, signal?: AbortSignal): Promise<PlanCounts> {
-    await this.#prepare();
     const columns = await this.#describe(request.model, signal);
-    const { dialect } = this.#database;
-    const target = request.dryRun === true ? this.#tables.preview : this.#tables.plan;
+    const query = planStatement(this.#tables, request, columns, this.#database.dialect);
+    return await this.#makePlan(request, query, countPlan, signal);
+  }
+
+  async #makePlan<Counts>(
+    request: Pick<PlanRequest, "run" | "now" | "dryRun">,
+    query: string,
+    count: (session: Session, plan: string) => Promise<Counts>,
+    signal?: AbortSignal,
+  ): Promise<Counts> {
+    await this.#prepare();
+    const { run, dryRun = false } = request;
+    const target = dryRun ? this.#tables.preview : this.#tables.plan;
     return await this.#database.transaction(
       async (session) => {
-        if (request.dryRun !== true) await this.#requireNoOtherRun(session, request.run);
-        const query = planStatement(this.#tables, request, columns, dialect);
-        for (const statement of dialect.freeze(target, query)) await session.execute(statement);
-        if (request.dryRun !== true) await this.#open(session, request);
-        return await countPlan(session, target);
+        if (!dryRun) await this.#requireNoOtherRun(session, run);
+        for (const statement of this.#database.dialect.freeze(target, query)) await session.execute(statement);
+        if (!dryRun) await this.#open(session, request);
+        return await count(session, target);
       },
-      { signal, tag: this.#tag(request.run, "plan") },
+      { signal, tag: this.#tag(run, "plan") },
     );
   }
 
@@ -116,11 +130,12 @@ export class SqlPlanner implements Planner {
 
   async commit(
     run: RunRef,
-    options: { now: Date; backOff: BackOff },
+    { keepRecords = false, ...options }: CommitOptions,
   ): Promise<"committed" | "already_done" | "fenced"> {
     await this.#prepare();
     const { runs } = this.#tables;
     const terms = { tables: this.#tables, run, dialect: this.#database.dialect, ...options };
+    const statements = commitStatements(terms);
     return await this.#database.transaction(
       async (session) => {
         const flip = `update ${runs} set status = 'committed' where ${this.#isOpen(run)} and fence = ${fenceOf(run)}`;
@@ -129,7 +144,8 @@ export class SqlPlanner implements Planner {
           return done.length > 0 ? "already_done" : "fenced";
         }
         await this.#requirePlan(session, this.#tables.plan, run);
-        for (const statement of commitStatements(terms)) await session.execute(statement);
+        const all = keepRecords ? [...notePast(terms), ...statements, ...keepStaged(terms)] : statements;
+        for (const statement of all) await session.execute(statement);
         await this.#clear(session);
         return "committed";
       },
@@ -179,10 +195,12 @@ export class SqlPlanner implements Planner {
       await session.execute(`delete from ${runs} where sync = ${this.#sync}`);
     });
     this.#ready = undefined;
+    this.records.forget();
   }
 
   #prepare(): Promise<void> {
-    this.#ready ??= makePlannerTables(this.#database, this.#schema, this.#tables).catch((error: unknown) => {
+    const { kept: _kept, past: _past, staged: _staged, ...always } = this.#tables;
+    this.#ready ??= makePlannerTables(this.#database, this.#schema, always).catch((error: unknown) => {
       this.#ready = undefined;
       throw error;
     });
@@ -210,7 +228,7 @@ export class SqlPlanner implements Planner {
   }
 
   /** Registers the run as open: from now on recovery finds it. Looks again whether another run came first. */
-  async #open(session: Session, { run, now }: PlanRequest): Promise<void> {
+  async #open(session: Session, { run, now }: Pick<PlanRequest, "run" | "now">): Promise<void> {
     const { runs } = this.#tables;
     await session.execute(`delete from ${this.#tables.outcomes}`);
     await session.execute(`delete from ${runs} where ${this.#isRun(run)} and fence <= ${fenceOf(run)}`);

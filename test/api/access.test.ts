@@ -68,6 +68,8 @@ const routes = [
   ["GET", "/v1/runs/run_nothing/rejections", "read"],
   ["POST", "/v1/runs/run_nothing/cancel", "run"],
   ["POST", "/v1/runs/run_nothing/release", "run"],
+  ["POST", "/v1/runs/run_nothing/revert", "run"],
+  ["POST", "/v1/runs/run_nothing/revert/plan", "run"],
   ["POST", "/v1/sources/nothing/check", "run"],
   ["GET", "/v1/sources/nothing/grants", "read"],
   ["POST", "/v1/destinations/nothing/check", "run"],

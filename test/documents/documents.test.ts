@@ -185,6 +185,7 @@ describe("a sync, resolved", () => {
       ],
       removed: "archive",
       gate: { removed: { percent: 30 }, rejected: { percent: 10 }, keys: "withhold" },
+      keepValues: false,
       skipUnchanged: false,
     });
   });

@@ -15,6 +15,7 @@ import type {
 } from "../../src/warehouse.ts";
 import { planningHistories } from "./histories.ts";
 import { all, backOff, eachPage, type Place } from "./place.ts";
+import { keptRecords } from "./records.ts";
 
 export interface WarehouseUnderTest {
   readonly name: string;
@@ -27,6 +28,8 @@ export interface WarehouseUnderTest {
   readonly literal?: (text: string) => string;
   /** Names of columns that the warehouse's driver, not ours, cannot take. */
   readonly impossibleColumns?: readonly string[];
+  /** Its planner can keep records. Default: yes. */
+  readonly keepsRecords?: boolean;
   /** Pairs of expressions that hold the same value, the second in a wider type. */
   readonly widenings: readonly (readonly [narrow: string, wide: string])[];
 }
@@ -110,6 +113,7 @@ export function conformance({
   columnNamed = (quoted) => quoted,
   literal = (text) => `'${text.replaceAll("'", "''")}'`,
   impossibleColumns = [],
+  keepsRecords = true,
 }: WarehouseUnderTest): void {
   describe(name, () => {
     let place: Place;
@@ -821,6 +825,13 @@ export function conformance({
       expect(await sync.state()).toEqual([]);
       expect(kindsOf(await sync.sync(rows("(1, 'a')")))).toEqual(["added 1"]);
     });
+
+    if (keepsRecords) {
+      keptRecords(
+        () => place,
+        () => `keeping-${(syncs += 1)}`,
+      );
+    }
 
     planningHistories(
       () => place,

@@ -40,7 +40,7 @@ export const duckdbDialect: Dialect = {
   // Paging by seq skips row groups by their bounds: a plan is written in order.
   freeze: (plan, query) => [`drop table if exists ${plan}`, `create table ${plan} as\n${query}`],
   createTable: (table, columns) => `create table if not exists ${table} (${columns})`,
-  madeOnce: ["runs", "state", "failed", "outcomes"],
+  madeOnce: ["runs", "state", "failed", "outcomes", "kept", "past", "staged"],
   findSchema: (schema) =>
     `select 1 from information_schema.schemata where ${inSchema("schema_name", "catalog_name", schema)}`,
   findTables: (schema) =>

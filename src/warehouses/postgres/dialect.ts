@@ -34,7 +34,7 @@ export const postgresDialect: Dialect = {
     `analyze ${plan}`,
   ],
   createTable: (table, columns) => `create table if not exists ${table} (${columns})`,
-  madeOnce: ["runs", "state", "failed", "outcomes"],
+  madeOnce: ["runs", "state", "failed", "outcomes", "kept", "past", "staged"],
   findSchema: (schema) => `select 1 from pg_catalog.pg_namespace where nspname = ${literal(schema.at(-1) ?? "")}`,
   findTables: (schema) => `select c.relname from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = ${literal(schema.at(-1) ?? "")}`,

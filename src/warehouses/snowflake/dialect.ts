@@ -40,7 +40,7 @@ export const snowflakeDialect: Dialect = {
   createTable: (table, columns, { rewritten }) =>
     // What is rewritten all the time, or can be made again, needs no days of history.
     `create transient table if not exists ${table} (${columns}) data_retention_time_in_days = ${rewritten ? 0 : 1}`,
-  madeOnce: ["runs", "state", "failed", "outcomes", "plan", "preview"],
+  madeOnce: ["runs", "state", "failed", "outcomes", "kept", "past", "staged", "plan", "preview"],
   findSchema: (schema) =>
     `select 1 from ${catalog(schema)}.schemata where schema_name = ${literal(schema.at(-1) ?? "")}`,
   findTables: (schema) =>

@@ -1,0 +1,64 @@
+/** The records of a run, for a sync that keeps values. */
+import type { Change } from "../destination.ts";
+import { SluiceError } from "../errors.ts";
+import type { Column, Planner, RevertCounts, RunRef, StagedRecord } from "../warehouse.ts";
+import type { RowMapper } from "./map.ts";
+import type { SyncSpec } from "./ports.ts";
+
+/** What is kept of a change: what finds the record, and its fields. */
+export type KeptRecord = Pick<Change, "match" | "record">;
+
+/** Rows of the plan that are in memory at a time. */
+const pageRows = 1000;
+
+/** Maps a run's plan once more. A record in which the time has a part is another one by now, and is not kept. */
+export async function* stagedRecords(
+  run: RunRef,
+  columns: readonly Column[],
+  map: RowMapper,
+  planner: Planner,
+): AsyncGenerator<readonly StagedRecord[]> {
+  for await (const page of planner.read(run, { columns, pageRows })) {
+    yield page.flatMap((planned) => {
+      if (planned.kind !== "added" && planned.kind !== "changed") return [];
+      const mapped = map(planned);
+      if (mapped.kind === "invalid") return [];
+      const { match, record } = mapped.change;
+      return [{ seq: planned.seq, recordHash: mapped.recordHash, record: JSON.stringify({ match, record }) }];
+    });
+  }
+}
+
+/** Nothing is known of the records: those that were accepted are not kept. */
+export async function* noRecords(): AsyncGenerator<readonly StagedRecord[]> {
+  yield* [];
+}
+
+/** A record as it was kept. */
+export function parseRecord(text: string): KeptRecord {
+  return JSON.parse(text);
+}
+
+/** Plans what undoes a run. Throws where nothing was kept, or nothing of it can be undone. */
+export async function planRevert(
+  { id, fence, reverts, spec }: RunRef & { readonly reverts: string; readonly spec: SyncSpec },
+  { planner, now, dryRun = false }: { planner: Planner; now: Date; dryRun?: boolean },
+  signal: AbortSignal,
+): Promise<RevertCounts> {
+  if (!planner.records || spec.keepValues !== true) throw keepsNone(spec.name);
+  return await planner.records.planRevert({ run: { id, fence }, reverts, now, dryRun }, signal);
+}
+
+function keepsNone(sync: string): SluiceError {
+  return new SluiceError("values_not_kept", `Sync "${sync}" did not keep what its runs replaced.`, {
+    hint: "Runs can be undone that begin after its document says keep: values.",
+  });
+}
+
+/** A sync cannot keep values where its plan and state are outside of the warehouse. */
+export function requireKeeping({ name, keepValues }: SyncSpec, planner: Planner): void {
+  if (keepValues !== true || planner.records) return;
+  throw new SluiceError("keep_unsupported", `Sync "${name}" keeps values, but its source is only read.`, {
+    hint: "Take keep: values out of the sync, or let its source keep plan and state in the warehouse.",
+  });
+}
