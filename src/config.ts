@@ -9,6 +9,8 @@ const schema = z.object({
   SLUICE_REDIS_URL: z.url({ protocol: /^rediss?$/, error: "a redis:// or rediss:// address" }).optional(),
   /** Where the embedded control store and local state live. Default: `.sluice` in the workspace. */
   SLUICE_DATA_DIR: z.string().min(1).optional(),
+  /** 32 random bytes in base64, under which secrets are stored; while it is changed, the new one and the old one by a comma. */
+  SLUICE_SECRET_KEY: z.string().min(1).optional(),
   /** An API key, for the command that asks a running service. */
   SLUICE_API_KEY: z.string().min(1).optional(),
   SLUICE_HOST: z.string().min(1).default("127.0.0.1"),
@@ -22,6 +24,7 @@ export interface Config {
   readonly databaseUrl: string | undefined;
   readonly redisUrl: string | undefined;
   readonly dataDir: string | undefined;
+  readonly secretKey: string | undefined;
   readonly host: string;
   readonly port: number;
   readonly logLevel: string;
@@ -45,6 +48,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     databaseUrl: settings.SLUICE_DATABASE_URL,
     redisUrl: settings.SLUICE_REDIS_URL,
     dataDir: settings.SLUICE_DATA_DIR,
+    secretKey: settings.SLUICE_SECRET_KEY,
     host: settings.SLUICE_HOST,
     port: settings.SLUICE_PORT,
     logLevel: settings.SLUICE_LOG_LEVEL,

@@ -18,6 +18,7 @@ import { localOperations } from "./operations/local.ts";
 import { sendNotices } from "./operations/notify.ts";
 import type { Operations } from "./operations/operations.ts";
 import { performRun } from "./operations/perform.ts";
+import { requireReadable, rotateSecrets } from "./operations/secrets.ts";
 import type { Service } from "./operations/service.ts";
 import { startSequels } from "./operations/sequels.ts";
 import { type TakeDelivery, takeDeliveries } from "./operations/webhooks.ts";
@@ -30,6 +31,7 @@ import { serveSandbox } from "./sandbox.ts";
 import { FolderLocked } from "./store/lock.ts";
 import { Access } from "./security/access.ts";
 import { type MadeKey, makeKey } from "./security/key.ts";
+import { Sealer } from "./security/sealing.ts";
 import { openStore } from "./store/open.ts";
 import { RunStopped } from "./sync/lease.ts";
 
@@ -104,6 +106,7 @@ interface Surroundings {
 
 async function openService(config: Config, { folder, environment, registry }: Surroundings): Promise<Service> {
   const dataDir = resolve(folder, config.dataDir ?? ".sluice");
+  const sealer = new Sealer(config.secretKey);
   const store = await openStore({ databaseUrl: config.databaseUrl, dataDir });
   const worker = `${hostname()}:${process.pid}`;
   const { allowedAddresses } = config;
@@ -113,6 +116,7 @@ async function openService(config: Config, { folder, environment, registry }: Su
     clock: store.clock,
     random: Math.random,
     environment,
+    sealer,
     allowedAddresses,
     pacers: new Map(),
     folder,
@@ -149,6 +153,9 @@ async function serve(
   await using opened = new AsyncDisposableStack();
   const service = await openService(config, { folder, environment, registry });
   opened.defer(() => service.store.close());
+  await requireReadable(service);
+  const resealed = await rotateSecrets(service);
+  if (resealed > 0) log.info({ secrets: resealed }, "sealed under the new key");
   if (config.databaseUrl === undefined) await takeOverFolder(service);
   const onError = (error: unknown): void => log.error(error);
   const queue = await openQueue({ redisUrl: config.redisUrl, store: service.store, onError });
@@ -222,6 +229,7 @@ async function listen(
   const { keys, audit } = service.store;
   const openWithoutKeys = isLoopback(host);
   if (!openWithoutKeys && !(await keys.any())) throw noKeys(host);
+  if (!openWithoutKeys && service.sealer.keyIds.length === 0) throw noSecretKey(host);
   const access = new Access({ keys, localHash: key.hash, openWithoutKeys, now: () => performance.now() });
   const note: ApiOptions["note"] = (entry) => audit.write(entry);
   const documents = documentOperations(service);
@@ -249,6 +257,12 @@ async function listen(
 
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function noSecretKey(host: string): UsageError {
+  return new UsageError("no_secret_key", `On ${host} others use the API, and there is no key to store secrets under.`, {
+    hint: 'Set SLUICE_SECRET_KEY to what "openssl rand -base64 32" prints, and keep a copy. On 127.0.0.1 it starts without.',
+  });
 }
 
 function noKeys(host: string): UsageError {

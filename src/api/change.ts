@@ -19,6 +19,7 @@ export const changeHeaders = z.looseObject({
 export function optionsOf(request: FastifyRequest<{ Querystring: z.output<typeof changeQuery> }>): ChangeOptions {
   return {
     author: authorOf(request),
+    scope: request.identity?.scope,
     override: request.query.override === "true",
     ifVersion: versionOf(request.headers),
   };

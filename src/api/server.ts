@@ -18,6 +18,7 @@ import { describeApi } from "./openapi.ts";
 import { tellProblem } from "./problem.ts";
 import type { Api } from "./route.ts";
 import { runRoutes } from "./runs.ts";
+import { secretRoutes } from "./secrets.ts";
 import { sourceRoutes } from "./sources.ts";
 import { syncRoutes } from "./syncs.ts";
 import { workspaceRoutes } from "./workspace.ts";
@@ -46,6 +47,7 @@ const rooms = [
   notificationRoutes,
   workspaceRoutes,
   keyRoutes,
+  secretRoutes,
 ];
 
 /** The API, not yet listening. */

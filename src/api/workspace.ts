@@ -34,7 +34,8 @@ export function workspaceRoutes(api: Api, operations: Operations): void {
     }),
     async (request) => {
       const { documents, prune, dry_run: dryRun } = request.body;
-      const applied = await operations.apply(documents, { prune, dryRun, author: authorOf(request) });
+      const by = { author: authorOf(request), scope: request.identity?.scope };
+      const applied = await operations.apply(documents, { prune, dryRun, ...by });
       request.noted = { changes: applied.changes, dry_run: dryRun };
       return applied;
     },

@@ -24,7 +24,7 @@ async function serveSnowflake(file: string, face: Face): Promise<OpenWarehouse> 
   const served = await face.serveWarehouse("snowflake", { port: 0, database: file });
   return {
     title: `a Snowflake sandbox at ${served.url}`,
-    variables: { SLUICE_DEMO_WAREHOUSE: served.url, SNOWFLAKE_TOKEN: "demo-token" },
+    variables: { DEMO_WAREHOUSE: served.url, SNOWFLAKE_TOKEN: "demo-token" },
     execute: (sql) => served.run(sql),
     query: (sql) => served.query(sql),
     [Symbol.asyncDispose]: () => served.close(),
@@ -34,7 +34,7 @@ async function serveSnowflake(file: string, face: Face): Promise<OpenWarehouse> 
 function duckdbFile(file: string): OpenWarehouse {
   return {
     title: "DuckDB",
-    variables: { SLUICE_DEMO_WAREHOUSE: file },
+    variables: { DEMO_WAREHOUSE: file },
     execute: (sql) => visit(file, async (connection) => void (await connection.run(sql))),
     query: (sql) =>
       visit(file, async (connection) =>

@@ -22,6 +22,7 @@ import { revertCommand } from "./revert.ts";
 import { baselineCommand, cancelCommand, releaseCommand, runCommand } from "./run.ts";
 import { runsCommand } from "./runs.ts";
 import { sandboxCommand } from "./sandbox.ts";
+import { secretsCommand } from "./secrets.ts";
 import { startCommand } from "./start.ts";
 import { statusCommand } from "./status.ts";
 import { validateCommand } from "./validate.ts";
@@ -83,6 +84,7 @@ const commands: readonly AddCommand[] = [
   describeCommand,
   startCommand,
   keysCommand,
+  secretsCommand,
   sandboxCommand,
 ];
 

@@ -11,7 +11,7 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
   const call = async <Answer>(method: Method, path: string, body?: unknown): Promise<Answer> => {
     const response = await send({ url, key }, method, path, body);
     if (!response.ok) throw await problemOf(response, url);
-    return (await response.json()) as Answer;
+    return (response.status === 204 ? undefined : await response.json()) as Answer;
   };
   const get = <Answer>(path: string): Promise<Answer> => call("GET", path);
   const post = <Answer>(path: string, body: unknown = {}): Promise<Answer> => call("POST", path, body);
@@ -49,6 +49,9 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
     createKey: ({ name, scope, days }) => post("/v1/keys", { name, scope, expires_in_days: days }),
     keys: () => list("/v1/keys"),
     revokeKey: (id) => call("DELETE", `/v1/keys/${one(id)}`),
+    setSecret: (name, value) => call("PUT", `/v1/secrets/${one(name)}`, { value }),
+    secrets: () => list("/v1/secrets"),
+    deleteSecret: (name) => call("DELETE", `/v1/secrets/${one(name)}`),
     audit: (filter) => get(`/v1/audit${query(filter)}`),
     notices: (name, limit) => list(`/v1/notifications/${one(name)}/notices${query({ limit })}`),
     triggers: () => list("/v1/triggers"),
@@ -94,7 +97,7 @@ async function waitForEnd(
   }
 }
 
-type Method = "GET" | "POST" | "DELETE";
+type Method = "GET" | "POST" | "PUT" | "DELETE";
 
 async function send(
   { url, key }: { url: string; key: string | undefined },

@@ -12,9 +12,10 @@ export const destinationSchema = z.strictObject({
   kind: z.literal("destination"),
   name: name.meta({ description: "What syncs call this destination." }),
   type: text.meta({ description: "The adapter: the name of a folder of destinations/." }),
-  connection: z
-    .record(z.string(), json)
-    .meta({ description: "What is needed to connect. Any text may hold ${env:NAME}, read from the environment." }),
+  connection: z.record(z.string(), json).meta({
+    description:
+      "What is needed to connect. Any text may hold ${env:NAME}, read from the environment, or ${secret:NAME}.",
+  }),
   pace: pace.default({ share: 0.8 }).meta({ description: "How fast the destination may be written to." }),
 });
 

@@ -8,9 +8,9 @@ export const runEvents = ["held", "succeeded", "partial", "failed", "cancelled"]
 export const notificationSchema = z.strictObject({
   kind: z.literal("notification"),
   name: name.meta({ description: "What commands and the log call this notification." }),
-  url: z
-    .union([secretVariable, z.url({ protocol: /^https?$/ })])
-    .meta({ description: "Where it is sent; as ${env:NAME} where the address is a secret in itself." }),
+  url: z.union([secretVariable, z.url({ protocol: /^https?$/ })]).meta({
+    description: "Where it is sent; as ${env:NAME} or ${secret:NAME} where the address is a secret in itself.",
+  }),
   secret: secretVariable.meta({
     description: "What signs it, as Standard Webhooks has it: base64, with or without whsec_ before it.",
   }),

@@ -1,4 +1,7 @@
-/** Secrets in connection settings: `${env:NAME}` in any text is read from the environment when a connection is opened. */
+/**
+ * Secrets in connection settings: in any text, `${env:NAME}` is read from the environment when a connection is opened,
+ * and `${secret:NAME}` from the secrets that the service keeps.
+ */
 import { z } from "zod";
 import { UsageError } from "../errors.ts";
 import type { DestinationDocument } from "./destination.ts";
@@ -12,21 +15,46 @@ import type { Path } from "./value-at.ts";
 
 type Settings = (SourceDocument | DestinationDocument)["connection"];
 type Connectable = { readonly kind: string; readonly name: string; readonly connection: Settings };
-type Environment = Readonly<Record<string, string | undefined>>;
 
-const reference = /\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}/g;
+/** What references stand for. */
+export interface Known {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Those that `secretNames` finds in the document. */
+  readonly secrets: ReadonlyMap<string, string>;
+}
+
+const reference = /\$\{(?<from>env|secret):(?<name>[A-Za-z_][A-Za-z0-9_-]*)\}/g;
+
+/** The service's own settings are not for documents: whoever writes one could send them anywhere. */
+const reserved = /^SLUICE_/;
+
+/** The names of the stored secrets that settings refer to. */
+export function secretNames(settings: unknown): readonly string[] {
+  const written = typeof settings === "string" ? settings : JSON.stringify(settings ?? null);
+  const found = [...written.matchAll(reference)].filter(({ groups }) => groups?.["from"] === "secret");
+  return [...new Set(found.map(({ groups }) => groups?.["name"] ?? ""))];
+}
+
+/** Every reference that settings hold, as it is written. */
+export function references(settings: unknown): readonly string[] {
+  return [...new Set(JSON.stringify(settings ?? null).match(reference) ?? [])];
+}
 
 /**
- * A connection's settings with every `${env:NAME}` replaced. Fails with `missing_variable`, naming the document and
- * every variable that is not set. An empty variable counts as not set.
+ * A connection's settings with every reference replaced. Fails with `missing_variable`, naming the document and every
+ * variable and secret that is not set. An empty variable counts as not set, and so do the service's own settings.
  */
-export function resolveSecrets(document: Connectable, env: Environment): Settings {
+export function resolveSecrets(document: Connectable, { environment, secrets }: Known): Settings {
   const missing = new Set<string>();
+  const lookUp = (from: string, name: string): string | undefined => {
+    if (from === "secret") return secrets.get(name);
+    return Object.hasOwn(environment, name) && !reserved.test(name) ? environment[name] : undefined;
+  };
   const resolve = (value: Settings[string]): Settings[string] => {
     if (typeof value === "string") {
-      return value.replace(reference, (_whole, name: string) => {
-        const found = Object.hasOwn(env, name) ? env[name] : undefined;
-        if (found === undefined || found === "") missing.add(name);
+      return value.replace(reference, (_whole, from: string, name: string) => {
+        const found = lookUp(from, name);
+        if (found === undefined || found === "") missing.add(from === "secret" ? `secret ${name}` : name);
         return found ?? "";
       });
     }
@@ -38,26 +66,29 @@ export function resolveSecrets(document: Connectable, env: Environment): Setting
     Object.fromEntries(Object.entries(settings).map(([key, value]) => [key, resolve(value)]));
   const resolved = resolveAll(document.connection);
   if (missing.size === 0) return resolved;
-  const names = [...missing].join(", ");
-  throw new UsageError(
-    "missing_variable",
-    `${document.kind} "${document.name}" needs ${names}, which the environment does not set`,
-    {
-      hint: `Set ${names} for the service, or change the connection of ${document.kind} "${document.name}".`,
-    },
-  );
+  throw missingOf(document, [...missing]);
+}
+
+function missingOf({ kind, name }: Connectable, missing: readonly string[]): UsageError {
+  const names = missing.join(", ");
+  const ours = missing.filter((one) => reserved.test(one));
+  const message = `${kind} "${name}" needs ${names}, which ${missing.length === 1 ? "is" : "are"} not set`;
+  if (ours.length > 0) {
+    return new UsageError("missing_variable", message, {
+      hint: `${ours.join(", ")}: the settings of Sluice itself are not for documents. Choose other names.`,
+    });
+  }
+  return new UsageError("missing_variable", message, {
+    hint: `Set variables in the service's environment, secrets with "sluice secrets set NAME"; or change the connection of ${kind} "${name}".`,
+  });
 }
 
 /**
  * A connection's settings as its adapter's `connect` takes them: secrets resolved, then parsed by the adapter's schema.
  * A number or a switch may come from a variable: `port: "${env:PORT}"`.
  */
-export function resolveConnection(
-  document: Connectable,
-  schema: z.ZodObject,
-  env: Environment,
-): Record<string, unknown> {
-  const resolved = resolveSecrets(document, env);
+export function resolveConnection(document: Connectable, schema: z.ZodObject, known: Known): Record<string, unknown> {
+  const resolved = resolveSecrets(document, known);
   const first = schema.strict().safeParse(resolved);
   if (first.success) return first.data;
   for (const { path } of first.error.issues) {
@@ -95,16 +126,18 @@ export function checkConnection(connection: unknown, schema: z.ZodObject): Check
   return all.length === 0 ? { ok: true, value: connection } : { ok: false, problems: all };
 }
 
-/** The secrets that a document holds as plain text instead of `${env:NAME}`. */
+/** The secrets that a document holds as plain text instead of a reference. */
 export function literalSecrets(connection: unknown, schema: z.ZodObject): Problem[] {
   const shape: Readonly<Record<string, z.core.$ZodType>> = schema.shape;
   return Object.entries(shape).flatMap(([setting, settingSchema]) => {
     const value = valueAt(connection, [setting]);
     if (!isSecret(settingSchema) || typeof value !== "string" || hasReference(value)) return [];
     const message = "the secret is written out in the document";
-    return [problem("literal_secret", ["connection", setting], message, { expected: '"${env:NAME}"' })];
+    return [problem("literal_secret", ["connection", setting], message, { expected: referenceForms })];
   });
 }
+
+export const referenceForms = '"${env:NAME}" or "${secret:NAME}"';
 
 /** Stands for a secret that was written out. */
 const hidden = "********";
@@ -142,14 +175,12 @@ function hasReference(value: unknown): boolean {
   return typeof value === "string" && value.search(reference) !== -1;
 }
 
-/** `${env:}`, `${ENV:X}` and their like would otherwise be sent to a vendor as a password. */
+/** `${env:}`, `${SECRET:X}` and their like would otherwise be sent to a vendor as a password. */
 function malformedReferences(value: unknown, at: Path): Problem[] {
   if (Array.isArray(value)) return value.flatMap((one, index) => malformedReferences(one, [...at, index]));
   if (isRecord(value)) return Object.entries(value).flatMap(([key, one]) => malformedReferences(one, [...at, key]));
-  if (typeof value !== "string" || !/\$\{\s*env\b/i.test(value.replaceAll(reference, ""))) return [];
-  return [
-    problem("invalid", at, "the reference to a variable is not written as it should be", { expected: "${env:NAME}" }),
-  ];
+  if (typeof value !== "string" || !/\$\{\s*(env|secret)\b/i.test(value.replaceAll(reference, ""))) return [];
+  return [problem("invalid", at, "the reference is not written as it should be", { expected: referenceForms })];
 }
 
 /** A setting may be a secret, so a problem tells its kind and never its value. */

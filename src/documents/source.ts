@@ -6,8 +6,8 @@ const memoryLimit = z
   .regex(/^\d+(\.\d+)? ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/i, "A number and a unit, such as 256MB.");
 
 /** A secret is never written out here: only where to read it. */
-const variable = z.string().refine((written) => /^\$\{env:[A-Za-z_][A-Za-z0-9_]*\}$/.test(written), {
-  error: 'a reference to a variable: "${env:NAME}"',
+const variable = z.string().refine((written) => /^\$\{(env|secret):[A-Za-z_][A-Za-z0-9_-]*\}$/.test(written), {
+  error: 'a reference: "${env:NAME}" or "${secret:NAME}"',
   params: { secret: true },
 });
 
@@ -56,9 +56,10 @@ export const sourceSchema = z.strictObject({
   kind: z.literal("source"),
   name: name.meta({ description: "What models call this source." }),
   type: text.meta({ description: "The warehouse: snowflake, postgres or duckdb." }),
-  connection: z
-    .record(z.string(), json)
-    .meta({ description: "What is needed to connect. Any text may hold ${env:NAME}, read from the environment." }),
+  connection: z.record(z.string(), json).meta({
+    description:
+      "What is needed to connect. Any text may hold ${env:NAME}, read from the environment, or ${secret:NAME}.",
+  }),
   planner: planner
     .default({ in: "warehouse", schema: "sluice" })
     .meta({ description: "Where plan and state live: in the warehouse, or local." }),

@@ -9,11 +9,9 @@ const webhook = z.strictObject({
   scheme: z
     .enum(["standard_webhooks", "hmac_sha256", "dbt_cloud", "hubspot", "zendesk", "segment", "github", "bearer"])
     .meta({ description: "How the sender proves who it is." }),
-  secrets: z
-    .array(secretVariable)
-    .min(1)
-    .max(2)
-    .meta({ description: "The sender's secret as ${env:NAME}; during a rotation the old one and the new one." }),
+  secrets: z.array(secretVariable).min(1).max(2).meta({
+    description: "The sender's secret as ${env:NAME} or ${secret:NAME}; during a rotation the old one and the new one.",
+  }),
   header: text.max(100).optional().meta({ description: "hmac_sha256 only: the header with the signature, in hex." }),
   url: z.url().optional().meta({ description: "hubspot only: the hook's address as HubSpot knows it." }),
 });

@@ -16,10 +16,13 @@ export const name = z
 
 export const text = z.string().min(1);
 
-/** A secret, which is never written into a document: `${env:NAME}`. */
+/** A secret, which is never written into a document: `${env:NAME}` or `${secret:NAME}`. */
 export const secretVariable = z
   .string()
-  .regex(/^\$\{env:[A-Za-z_][A-Za-z0-9_]*\}$/, "${env:NAME}: a webhook's secret is never written into a document");
+  .regex(
+    /^\$\{(env|secret):[A-Za-z_][A-Za-z0-9_-]*\}$/,
+    "${env:NAME} or ${secret:NAME}: a secret is never written into a document",
+  );
 
 /** Any value that JSON has. */
 export const json: z.ZodType<z.core.util.JSONType> = z

@@ -10,18 +10,20 @@ import { resolveConnection, resolveSecrets, secretTexts } from "../documents/sec
 import { bucketSchema, type SourceDocument } from "../documents/source.ts";
 import { createFetch } from "../fetch.ts";
 import type { PlannerPlace, Warehouse } from "../warehouse.ts";
+import { knownTo } from "./secrets.ts";
 import type { Service } from "./service.ts";
 import type { SyncSpec } from "../sync/ports.ts";
 
 /** The warehouse of a source. It connects on first use; whoever opens it closes it. */
 export async function openWarehouse(source: SourceDocument, service: Service): Promise<Warehouse> {
   const adapter = await service.registry.loadWarehouse(source.type);
-  const connection = resolveConnection(source, adapter.connection, service.environment);
-  return adapter.connect(connection, { planner: plannerPlace(source, service), workspace: service.folder });
+  const connection = resolveConnection(source, adapter.connection, await knownTo(source, service));
+  return adapter.connect(connection, { planner: await plannerPlace(source, service), workspace: service.folder });
 }
 
 /** A source that is only read keeps plan and state in the service's data folder, or where it says. */
-function plannerPlace(source: SourceDocument, { folder, dataDir, environment }: Service): PlannerPlace {
+async function plannerPlace(source: SourceDocument, service: Service): Promise<PlannerPlace> {
+  const { folder, dataDir } = service;
   const { name, planner } = source;
   if (planner.in === "warehouse") return planner;
   const { s3, path, memory_limit: memoryLimit } = planner;
@@ -34,7 +36,7 @@ function plannerPlace(source: SourceDocument, { folder, dataDir, environment }: 
     secret_access_key: secretAccessKey,
     ...bucket
   } = bucketSchema.parse(
-    resolveSecrets({ kind: "source", name, connection: JSON.parse(JSON.stringify(s3)) }, environment),
+    resolveSecrets({ kind: "source", name, connection: JSON.parse(JSON.stringify(s3)) }, await knownTo(s3, service)),
   );
   return { ...place, store: { ...bucket, accessKeyId, secretAccessKey } };
 }
@@ -67,7 +69,7 @@ export async function openDestination(
   mayGo: () => void = () => undefined,
 ): Promise<OpenDestination> {
   const adapter: DestinationAdapter = await service.registry.loadDestination(destination.type);
-  const config = resolveConnection(destination, adapter.connection, service.environment);
+  const config = resolveConnection(destination, adapter.connection, await knownTo(destination, service));
   let requests = 0;
   const outbound = createFetch({
     adapter,

@@ -3,6 +3,7 @@ import { collect, type Documents, type WorkspaceDocument, listOf } from "../docu
 import { checkDocument } from "../documents/parse.ts";
 import { InvalidDocument } from "../documents/problem.ts";
 import { parseDocuments } from "../documents/together.ts";
+import { requireMayConnect } from "./connecting.ts";
 import type { ApplyOptions } from "./operations.ts";
 import type { ApplyView } from "./schemas.ts";
 import type { Service } from "./service.ts";
@@ -26,19 +27,28 @@ export async function storedDocuments({ store, registry }: Service): Promise<Doc
  */
 export async function applyDocuments(
   written: readonly unknown[],
-  { prune, dryRun, author }: ApplyOptions,
+  { prune, dryRun, author, scope }: ApplyOptions,
   service: Service,
 ): Promise<ApplyView> {
-  const stored = (await service.store.documents.list()).filter(({ managedBy }) => !prune || managedBy !== files);
+  const present = await service.store.documents.list();
+  const stored = present.filter(({ managedBy }) => !prune || managedBy !== files);
   const given = new Set(written.map(identityOf));
   const staying = stored.map(({ body }) => body).filter((body) => !given.has(identityOf(body)));
   // Those that were written come first: problems say which of them by its number.
   const documents = await parseDocuments([...written, ...staying], service.registry);
   const all = listOf(documents).filter((document) => given.has(identityOf(document)));
-  const { changes, unchanged } = await service.store.documents.replace(
-    all.map((document) => ({ kind: document.kind, name: document.name, body: { ...document } })),
-    { prune, dryRun, managedBy: files, author },
+  const bodies = all.map((document) => ({ kind: document.kind, name: document.name, body: { ...document } }));
+  requireMayConnect(
+    bodies.map(({ body }) => body),
+    present,
+    { author, scope },
   );
+  const { changes, unchanged } = await service.store.documents.replace(bodies, {
+    prune,
+    dryRun,
+    managedBy: files,
+    author,
+  });
   return { changes, unchanged, dry_run: dryRun };
 }
 

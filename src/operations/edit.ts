@@ -6,11 +6,12 @@ import { mergePatch } from "../documents/merge-patch.ts";
 import { parseDocument } from "../documents/parse.ts";
 import { InvalidDocument, problem } from "../documents/problem.ts";
 import { checkReferences, dependents, type NamedDocument } from "../documents/references.ts";
-import { literalSecrets, withoutSecrets } from "../documents/secrets.ts";
+import { literalSecrets, referenceForms, withoutSecrets } from "../documents/secrets.ts";
 import { isRecord } from "../documents/value-at.ts";
 import { ConflictError, NotFoundError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { DocumentBody, StoredDocument } from "../store/documents.ts";
+import { requireMayConnect } from "./connecting.ts";
 import { files } from "./documents.ts";
 import type { ChangeOptions, DocumentOperations } from "./operations.ts";
 import type { DocumentVersionView, DocumentView } from "./schemas.ts";
@@ -137,6 +138,7 @@ export async function change(
     if (!checked.ok) throw new InvalidDocument(checked.problems);
     const body: DocumentBody = { ...checked.value };
     await requireNoSecrets(kind, body, service);
+    requireMayConnect([body], all, options);
     const others = all.filter((document) => document !== present).flatMap(named);
     const changed: NamedDocument = { ...body, kind, name };
     const broken = checkReferences([...others, changed]).filter(({ document }) => document === changed);
@@ -162,9 +164,9 @@ async function requireNoSecrets(kind: Kind, body: DocumentBody, service: Service
   const schema = await connectionSchema(kind, body, service);
   const found = schema === null ? [] : literalSecrets(body["connection"], schema);
   if (found.length === 0) return;
-  const message = "a secret is never stored: name the variable that the service reads it from";
+  const message = "a secret is never written into a document: name where it is read from";
   throw new InvalidDocument(
-    found.map((one) => problem("literal_secret", one.at, message, { expected: '"${env:NAME}"' })),
+    found.map((one) => problem("literal_secret", one.at, message, { expected: referenceForms })),
   );
 }
 

@@ -20,6 +20,7 @@ import { performRun } from "./perform.ts";
 import { previewPlan } from "./plan.ts";
 import { previewRecords } from "./preview.ts";
 import { previewRevert, startRevert } from "./revert.ts";
+import { deleteSecret, listSecrets, setSecret } from "./secrets.ts";
 import type { Service } from "./service.ts";
 import { checkSource, grantsOf } from "./sources.ts";
 import { pause, requireNotPaused, resume, status } from "./status.ts";
@@ -82,6 +83,9 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
     createKey: (request) => createKey(request, service),
     keys: async () => (await store.keys.list()).map(keyView),
     revokeKey: async (id) => keyView(await store.keys.revoke(id)),
+    setSecret: (name, value, author) => setSecret(name, value, author, service),
+    secrets: () => listSecrets(service),
+    deleteSecret: (name) => deleteSecret(name, service),
     audit: (filter) => auditPage(filter, service),
     triggers: () => listTriggers(service),
     notices: (notification, limit) => listNotices(notification, limit, service),

@@ -10,6 +10,7 @@ import type { DueNotice } from "../store/notices.ts";
 import { standardHeaders, standardKey } from "../triggers/sign.ts";
 import { storedDocuments } from "./documents.ts";
 import type { CheckView, NoticeView } from "./schemas.ts";
+import { knownTo } from "./secrets.ts";
 import type { Service } from "./service.ts";
 import { runView } from "./views.ts";
 
@@ -122,7 +123,7 @@ async function send(
   service: Service,
 ): Promise<Told> {
   const { name } = notification;
-  const { url, secret } = settingsOf(notification, service);
+  const { url, secret } = await settingsOf(notification, service);
   const now = service.clock.now();
   const outbound = createFetch({
     name,
@@ -150,8 +151,12 @@ async function send(
 
 const settingsSchema = z.object({ url: z.string(), secret: z.string() });
 
-function settingsOf({ name, url, secret }: NotificationDocument, service: Service): { url: string; secret: string } {
-  const resolved = resolveSecrets({ kind: "notification", name, connection: { url, secret } }, service.environment);
+async function settingsOf(
+  { name, url, secret }: NotificationDocument,
+  service: Service,
+): Promise<z.output<typeof settingsSchema>> {
+  const known = await knownTo([url, secret], service);
+  const resolved = resolveSecrets({ kind: "notification", name, connection: { url, secret } }, known);
   const settings = settingsSchema.parse(resolved);
   if (!URL.canParse(settings.url)) throw invalid(name, "its url is no address");
   if (standardKey(settings.secret).length < 16) throw invalid(name, "its secret is not 16 bytes or more in base64");

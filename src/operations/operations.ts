@@ -21,6 +21,7 @@ import type {
   PlanView,
   RejectionsView,
   RevertView,
+  SecretView,
   RunView,
   StatusView,
   TriggerView,
@@ -85,6 +86,12 @@ export interface Operations {
   keys(): Promise<readonly KeyView[]>;
   /** Ends a key's life at once. */
   revokeKey(id: string): Promise<KeyView>;
+  /** Stores a secret that documents name as ${secret:NAME}, or replaces it. */
+  setSecret(name: string, value: string, author: string): Promise<SecretView>;
+  /** All secrets, by name; never what they say. */
+  secrets(): Promise<readonly SecretView[]>;
+  /** Deletes a secret that no document names. */
+  deleteSecret(name: string): Promise<void>;
   /** What was changed or refused over the API, newest first. */
   audit(filter: { limit: number; cursor?: string | undefined }): Promise<Page<AuditView>>;
   /** The triggers, and where their webhooks are called. */
@@ -179,6 +186,8 @@ export interface ApplyOptions {
   readonly prune: boolean;
   readonly dryRun: boolean;
   readonly author: string;
+  /** What its author may do. Default: everything. */
+  readonly scope?: Scope | undefined;
 }
 
 export interface ChangeOptions {
@@ -187,4 +196,6 @@ export interface ChangeOptions {
   /** Also if the document is kept in files, which then differ from it. */
   readonly override?: boolean | undefined;
   readonly author: string;
+  /** What its author may do. Default: everything. */
+  readonly scope?: Scope | undefined;
 }

@@ -345,6 +345,17 @@ export const objectSchema = z
   .meta({ id: "DestinationObject" });
 export type DescribeView = z.output<typeof objectsSchema> | z.output<typeof objectSchema>;
 
+export const secretSchema = z
+  .object({
+    name: z.string(),
+    version: z.int().min(1).meta({ description: "1, then one more whenever it is set." }),
+    author: z.string(),
+    updated_at: time,
+    used_by: z.array(z.string()).readonly().meta({ description: "The documents that name it." }),
+  })
+  .meta({ id: "Secret", description: "A stored secret. What it says goes in, and never comes out." });
+export type SecretView = z.output<typeof secretSchema>;
+
 export const keySchema = z
   .object({
     id: z.string(),

@@ -1,5 +1,6 @@
 /** What the operations work with; `main.ts` opens it. */
 import type { Pacer } from "../connection/pace.ts";
+import type { Sealer } from "../security/sealing.ts";
 import type { Registry } from "../registry.ts";
 import type { Store } from "../store/open.ts";
 import type { Clock, Random } from "../sync/ports.ts";
@@ -11,6 +12,8 @@ export interface Service {
   readonly random: Random;
   /** Where `${env:NAME}` in documents is looked up. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Seals and opens the secrets that the store keeps. */
+  readonly sealer: Sealer;
   /** Hosts and ranges that destinations may reach although they are private. */
   readonly allowedAddresses: readonly string[];
   /** The turns of each credential that this process has used. */

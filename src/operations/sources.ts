@@ -8,6 +8,7 @@ import type { ModelQuery } from "../warehouse.ts";
 import { openWarehouse } from "./connect.ts";
 import { storedDocuments } from "./documents.ts";
 import type { CheckView, GrantsView } from "./schemas.ts";
+import { knownTo } from "./secrets.ts";
 import type { Service } from "./service.ts";
 
 /** Tries the connection, the planner's place, and every model of the source. Fails with everything that is wrong. */
@@ -47,7 +48,7 @@ export async function grantsOf(name: string, service: Service): Promise<GrantsVi
       hint: "Its documentation says what the role needs: to read the models, and to make tables in the planner schema.",
     });
   }
-  const connection = resolveConnection(source, adapter.connection, service.environment);
+  const connection = resolveConnection(source, adapter.connection, await knownTo(source, service));
   const models = [...(await modelsOf(source, service)).values()];
   const schema = source.planner.in === "warehouse" ? source.planner.schema : null;
   return { source: name, sql: await adapter.grants(connection, { models, schema }) };

@@ -12,6 +12,7 @@ import { storedDocuments } from "./documents.ts";
 import { namedKeys } from "./named-keys.ts";
 import type { GivenKey } from "./operations.ts";
 import type { TriggerView } from "./schemas.ts";
+import { knownTo } from "./secrets.ts";
 import type { Service } from "./service.ts";
 
 /** What became of a delivery. `refused` says nothing of why: neither the address nor the signature is to be tried out. */
@@ -96,7 +97,7 @@ export function takeDeliveries(service: Service, ring: ((runId: string) => Promi
 
   return async (hook, delivery) => {
     const trigger = await find(hook);
-    const verified = verify(verificationOf(trigger, service), delivery, service.clock.now());
+    const verified = verify(await verificationOf(trigger, service), delivery, service.clock.now());
     if (trigger === null || verified === null) return { status: "refused" };
     const { name, sync } = trigger;
     const keys = trigger.keys === undefined ? [] : keysIn(delivery.body, trigger.keys);
@@ -129,12 +130,15 @@ async function findTrigger(hook: string, { store }: Service): Promise<TriggerDoc
 }
 
 /** An address that is nobody's is checked like any other, against nothing that could be right. */
-function verificationOf(trigger: TriggerDocument | null, service: Service): Parameters<typeof verify>[0] {
+async function verificationOf(
+  trigger: TriggerDocument | null,
+  service: Service,
+): Promise<Parameters<typeof verify>[0]> {
   if (trigger === null) return { scheme: "hmac_sha256", header: "x-signature", secrets: [service.worker] };
   const { scheme, header, url, secrets } = trigger.webhook;
   const { resolved } = resolveSecrets(
     { kind: "trigger", name: trigger.name, connection: { resolved: secrets } },
-    service.environment,
+    await knownTo(secrets, service),
   );
   return { scheme, header, url, secrets: Array.isArray(resolved) ? resolved.map(String) : [] };
 }

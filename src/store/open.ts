@@ -20,6 +20,7 @@ import type { StorePool } from "./pool.ts";
 import { openRejections, type Rejections } from "./rejections.ts";
 import { openRunStore } from "./run-store.ts";
 import { openRuns, type Runs } from "./runs.ts";
+import { openSecrets, type Secrets } from "./secrets.ts";
 import { openSequels, type Sequels } from "./sequels.ts";
 import { openSchedules, type Schedules } from "./schedules.ts";
 import type { Database } from "./tables.ts";
@@ -37,6 +38,7 @@ export interface Store {
   readonly notices: Notices;
   readonly leases: Leases;
   readonly keys: Keys;
+  readonly secrets: Secrets;
   readonly audit: Audit;
   /** What a run writes of itself. */
   readonly runStore: RunStore;
@@ -108,6 +110,7 @@ async function openRooms(pool: StorePool, folder: FolderLock | null): Promise<St
     rejections: openRejections(db),
     schedules: openSchedules(db),
     sequels: openSequels(db),
+    secrets: openSecrets(db),
     pauses: openPauses(db),
     pace: openPaceCounts(db),
     hooks: openHooks(db),

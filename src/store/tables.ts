@@ -26,6 +26,7 @@ export interface Database {
   "app.asked_once": AskedOnceTable;
   "app.paused": PausedTable;
   "app.sequels": SequelsTable;
+  "app.secrets": SecretsTable;
 }
 
 export interface DocumentsTable {
@@ -174,4 +175,14 @@ export interface SchedulesTable {
   definition: Json<Readonly<Record<string, unknown>>>;
   next_at: Date;
   taken_until: Date | null;
+}
+
+export interface SecretsTable {
+  name: string;
+  version: Generated<number>;
+  key_id: string;
+  wrapped: Buffer;
+  body: Buffer;
+  author: string;
+  updated_at: Timestamp;
 }

@@ -92,6 +92,9 @@ const routes = [
   ["GET", "/v1/keys", "admin"],
   ["POST", "/v1/keys", "admin"],
   ["DELETE", "/v1/keys/nothing", "admin"],
+  ["GET", "/v1/secrets", "read"],
+  ["PUT", "/v1/secrets/nothing", "admin"],
+  ["DELETE", "/v1/secrets/nothing", "admin"],
   ["GET", "/v1/audit", "admin"],
 ] as const;
 

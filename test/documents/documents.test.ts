@@ -9,7 +9,13 @@ import { checkDocument, parseDocument } from "../../src/documents/parse.ts";
 import { InvalidDocument, printProblem } from "../../src/documents/problem.ts";
 import { checkReferences, dependents } from "../../src/documents/references.ts";
 import { resolveSync } from "../../src/documents/resolve.ts";
-import { literalSecrets, resolveConnection, resolveSecrets } from "../../src/documents/secrets.ts";
+import {
+  type Known,
+  literalSecrets,
+  resolveConnection,
+  resolveSecrets,
+  secretNames,
+} from "../../src/documents/secrets.ts";
 import { parseDocuments } from "../../src/documents/together.ts";
 import { durationMs } from "../../src/documents/values.ts";
 import { testRegistry } from "./adapters/registry.ts";
@@ -218,9 +224,34 @@ describe("secrets", () => {
     connection: { access_token: "Bearer ${env:TOKEN}", port: "${env:PORT}", region: "eu" },
   } as const;
 
+  const known = (
+    environment: Readonly<Record<string, string>>,
+    secrets: Readonly<Record<string, string>> = {},
+  ): Known => ({
+    environment,
+    secrets: new Map(Object.entries(secrets)),
+  });
+
+  test("are read from those that are stored, and the service's own settings are not for documents", () => {
+    const connection = { token: "Bearer ${secret:crm-token}", port: "${env:PORT}" };
+    expect(secretNames(connection)).toEqual(["crm-token"]);
+    const values = known({ PORT: "1" }, { "crm-token": "t" });
+    expect(resolveSecrets({ ...destination, connection }, values)).toEqual({ token: "Bearer t", port: "1" });
+    expect(() => resolveSecrets({ ...destination, connection }, known({ PORT: "1" }))).toThrow(
+      expect.objectContaining({
+        code: "missing_variable",
+        message: expect.stringContaining("secret crm-token") as string,
+      }),
+    );
+    const stolen = { token: "${env:SLUICE_SECRET_KEY}" };
+    expect(() => resolveSecrets({ ...destination, connection: stolen }, known({ SLUICE_SECRET_KEY: "k" }))).toThrow(
+      expect.objectContaining({ code: "missing_variable" }),
+    );
+  });
+
   test("are read from the environment, anywhere in a text, and only once", () => {
     const env = { TOKEN: "a${env:PORT}$&", PORT: "80" };
-    expect(resolveSecrets(destination, env)).toEqual({
+    expect(resolveSecrets(destination, known(env))).toEqual({
       access_token: "Bearer a${env:PORT}$&",
       port: "80",
       region: "eu",
@@ -229,22 +260,22 @@ describe("secrets", () => {
   });
 
   test("that the environment lacks are named, all of them, with their document", () => {
-    expect(() => resolveSecrets(destination, { TOKEN: "" })).toThrow(
+    expect(() => resolveSecrets(destination, known({ TOKEN: "" }))).toThrow(
       expect.objectContaining({
         code: "missing_variable",
         message: expect.stringMatching(/"hubspot".*TOKEN, PORT/) as string,
       }),
     );
-    expect(() => resolveSecrets({ ...destination, connection: { a: "${env:toString}" } }, {})).toThrow(
+    expect(() => resolveSecrets({ ...destination, connection: { a: "${env:toString}" } }, known({}))).toThrow(
       expect.objectContaining({ code: "missing_variable" }),
     );
   });
 
   test("become what the adapter's schema wants, a number from a variable too", async () => {
     const { connection } = await registry.loadDestination("crm");
-    const config = resolveConnection(destination, connection, { TOKEN: "t", PORT: "8080" });
+    const config = resolveConnection(destination, connection, known({ TOKEN: "t", PORT: "8080" }));
     expect(config).toEqual({ access_token: "Bearer t", port: 8080, region: "eu" });
-    expect(() => resolveConnection(destination, connection, { TOKEN: "t", PORT: "eighty" })).toThrow(
+    expect(() => resolveConnection(destination, connection, known({ TOKEN: "t", PORT: "eighty" }))).toThrow(
       expect.objectContaining({ code: "invalid_document" }),
     );
   });

@@ -178,12 +178,19 @@ export class Business implements AsyncDisposable {
   /** Runs the command to its end, or kills it with SIGKILL after a while, or once HubSpot was asked so many times. */
   async sluice(
     args: readonly string[],
-    options: { killAfterMs?: number; killAfterRequests?: number; environment?: Record<string, string> } = {},
+    options: {
+      killAfterMs?: number;
+      killAfterRequests?: number;
+      environment?: Record<string, string>;
+      /** What comes on its standard input. */
+      input?: string;
+    } = {},
   ): Promise<Finished> {
     const child = spawn(process.execPath, [command, "--dir", this.folder, ...args], {
       env: { PATH: process.env["PATH"], ...this.environment, ...options.environment },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
     });
+    child.stdin.on("error", () => undefined).end(options.input ?? "");
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
