@@ -272,6 +272,25 @@ test("while what counts requests does not answer, none goes out; after a minute 
   expect(sent).toBe(1);
 });
 
+test("a turn that came late is taken anew, so that nothing goes out among what is counted after it; but not for ever", async () => {
+  const windows = windowsOf([{ name: "second", requests: 1, perMs: 1000 }], 1);
+  for (const [late, taken] of [
+    [0, 1],
+    [2, 3],
+    [1000, 4],
+  ] as const) {
+    const clock = new VirtualClock();
+    let counted = 0;
+    const enter = async (): Promise<number> => {
+      counted += 1;
+      if (counted <= late) await clock.sleep(150);
+      return 0;
+    };
+    await pace(answered, new Pacer({ enter }, "c", windows, clock))("any");
+    expect(counted).toBe(taken);
+  }
+});
+
 test("a stop ends the wait for a turn at once, also behind others, and takes no turn", async () => {
   const sent: string[] = [];
   const paced = pace(

@@ -23,15 +23,21 @@ export const patienceMs = 15 * 60_000;
 /** How long a ledger that cannot be asked is asked again. */
 const ledgerPatienceMs = 60_000;
 
+/** So often a turn that came too late is taken anew; a ledger that is always slow is not to stop everything. */
+const mostStale = 3;
+
+/** The vendor sees a request later than it was counted, by a time that varies: a span is counted so much longer. */
+function slackOf(spanMs: number): number {
+  return Math.min(250, spanMs / 10);
+}
+
 /** The windows of limits of which only a share may be used. */
 export function windowsOf(limits: readonly RateLimit[], share: number): readonly PaceWindow[] {
   return limits.map(({ name, requests, perMs }) => {
-    // The vendor sees a request later than it was sent, by a time that varies: a span is counted a little longer.
-    const spanMs = perMs + Math.min(250, perMs / 10);
     return {
       name,
       requests: Math.max(1, Math.floor(requests * share)),
-      spanMs: Math.ceil(spanMs),
+      spanMs: Math.ceil(perMs + slackOf(perMs)),
       bucketMs: Math.max(1, Math.floor(perMs / 1000)),
     };
   });
@@ -51,6 +57,7 @@ export class Pacer {
   readonly #credential: string;
   readonly #windows: readonly PaceWindow[];
   readonly #clock: Clock;
+  readonly #slackMs: number;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(ledger: PaceLedger, credential: string, windows: readonly PaceWindow[], clock: Clock) {
@@ -58,6 +65,7 @@ export class Pacer {
     this.#credential = credential;
     this.#windows = windows;
     this.#clock = clock;
+    this.#slackMs = Math.min(...windows.map(({ spanMs }) => slackOf(spanMs)));
   }
 
   /** Resolves when a request may go out, which is counted then. */
@@ -68,20 +76,27 @@ export class Pacer {
   }
 
   async #waitAndEnter(signal: AbortSignal | undefined): Promise<void> {
-    for (;;) {
+    for (let stale = 0; ;) {
       signal?.throwIfAborted();
-      const waitMs = await this.#ask(signal);
-      if (waitMs <= 0) return;
+      const { waitMs, tookMs } = await this.#ask(signal);
+      if (waitMs <= 0) {
+        // A process that stood still would send later than it was counted, among others that are counted then.
+        if (tookMs < this.#slackMs || stale === mostStale) return;
+        stale += 1;
+        continue;
+      }
       if (waitMs > patienceMs) throw usedUp(this.#windows, waitMs);
       await this.#clock.sleep(waitMs, signal);
     }
   }
 
   /** Nothing goes out uncounted: a ledger that does not answer is asked again for a while. */
-  async #ask(signal: AbortSignal | undefined): Promise<number> {
+  async #ask(signal: AbortSignal | undefined): Promise<{ readonly waitMs: number; readonly tookMs: number }> {
     for (let waitedMs = 0; ; waitedMs += 1000) {
+      const askedAt = this.#clock.now().getTime();
       try {
-        return await this.#ledger.enter(this.#credential, this.#windows);
+        const waitMs = await this.#ledger.enter(this.#credential, this.#windows);
+        return { waitMs, tookMs: this.#clock.now().getTime() - askedAt };
       } catch (cause) {
         if (waitedMs < ledgerPatienceMs) {
           await this.#clock.sleep(1000, signal);
