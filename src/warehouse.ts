@@ -184,6 +184,8 @@ export type OutcomePages = AsyncIterable<readonly OutcomeRow[]> | Iterable<reado
 export interface BackOff {
   readonly firstMs: number;
   readonly maxMs: number;
+  /** After so many rejections it waits until it changes. Absent: it is tried for ever. */
+  readonly times?: number | undefined;
 }
 
 export interface CommitOptions {

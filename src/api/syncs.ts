@@ -1,7 +1,15 @@
 /** `/v1/syncs`: their state, plans and runs. */
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
-import { askedKind, listOf, planSchema, previewSchema, runSchema, statusSchema } from "../operations/schemas.ts";
+import {
+  askedKind,
+  listOf,
+  planSchema,
+  previewSchema,
+  runSchema,
+  statusSchema,
+  suggestionSchema,
+} from "../operations/schemas.ts";
 import { authorOf } from "./access.ts";
 import { type Api, needs } from "./route.ts";
 import { text } from "./text.ts";
@@ -74,6 +82,16 @@ export function syncRoutes(api: Api, operations: Operations): void {
       answers: { 200: planSchema },
     }),
     (request) => operations.plan(request.params.name, request.body),
+  );
+
+  api.get(
+    "/v1/syncs/:name/mapping/suggestion",
+    needs("run", {
+      summary: "Fields and columns of the same name that are not mapped yet",
+      params: named,
+      answers: { 200: suggestionSchema },
+    }),
+    (request) => operations.suggestMapping(request.params.name),
   );
 
   api.post(

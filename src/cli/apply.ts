@@ -3,8 +3,10 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { listOf } from "../documents/documents.ts";
 import type { GlobalOptions } from "./face.ts";
-import { plural, styled, writeJson, writeLine } from "./output.ts";
+import { brief, plural, styled, writeJson, writeLine } from "./output.ts";
 import type { AddCommand } from "./command.ts";
+
+const shown = (value: unknown): string => (value === null ? "(none)" : brief(JSON.stringify(value), 80));
 
 export const applyCommand: AddCommand = (program, face) => {
   program
@@ -25,8 +27,12 @@ export const applyCommand: AddCommand = (program, face) => {
       if (global.json) return writeJson(face.terminal, result);
       const { stdout } = face.terminal;
       const signs = { created: "green", replaced: "yellow", deleted: "red" } as const;
-      for (const { kind, name, change } of result.changes)
-        writeLine(stdout, `${styled(stdout, signs[change], change.padEnd(8))}  ${kind} ${name}`);
+      for (const { kind, name, change, edited_over_api: edited, settings } of result.changes) {
+        const drift = edited ? "  (was edited over the API)" : "";
+        writeLine(stdout, `${styled(stdout, signs[change], change.padEnd(8))}  ${kind} ${name}${drift}`);
+        for (const { pointer, before, after } of settings)
+          writeLine(stdout, `            ${pointer}: ${shown(before)} → ${shown(after)}`);
+      }
       const made = result.dry_run ? "would change" : "changed";
       writeLine(stdout, `${plural(result.changes.length, "document")} ${made}, ${result.unchanged} unchanged.`);
     });

@@ -25,6 +25,7 @@ import { sandboxCommand } from "./sandbox.ts";
 import { secretsCommand } from "./secrets.ts";
 import { startCommand } from "./start.ts";
 import { statusCommand } from "./status.ts";
+import { suggestCommand } from "./suggest.ts";
 import { validateCommand } from "./validate.ts";
 
 /** Runs one command line. Returns the exit code. */
@@ -67,6 +68,7 @@ const commands: readonly AddCommand[] = [
   validateCommand,
   applyCommand,
   exportCommand,
+  suggestCommand,
   planCommand,
   runCommand,
   baselineCommand,

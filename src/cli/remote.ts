@@ -35,6 +35,7 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
     modelColumns: (model) => list(`/v1/models/${one(model)}/columns`),
     sampleModel: (model, options) => post(`/v1/models/${one(model)}/sample`, options),
     sampleSegment: (segment, limit) => post(`/v1/segments/${one(segment)}/sample`, { limit }),
+    suggestMapping: (sync) => get(`/v1/syncs/${one(sync)}/mapping/suggestion`),
     preview: (sync, options) => post(`/v1/syncs/${one(sync)}/preview`, options),
     plan: (sync, options) => post(`/v1/syncs/${one(sync)}/plan`, options),
     startRun: (sync, { kind, trigger, keys }) => post(`/v1/syncs/${one(sync)}/runs`, { kind, trigger, keys }),

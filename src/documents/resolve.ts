@@ -35,6 +35,7 @@ export function resolveSync(documents: Documents, syncName: string, kinds: Mappi
     fields: fieldSpecs(sync.fields, kinds),
     removed: sync.mode === "mirror" ? (sync.removed ?? "archive") : "ignore",
     gate: gateSpec(sync.gate),
+    ...(sync.retry === undefined ? {} : { retryTimes: sync.retry === "until_changed" ? 1 : sync.retry.times }),
     keepValues: sync.keep === "values",
     skipUnchanged: sync.skip_unchanged ?? false,
   };

@@ -107,6 +107,13 @@ export const syncSchema = z.strictObject({
     description:
       "values: the records that were accepted are kept in the planner's schema of the warehouse, so that a plan shows old and new values, and a run can be undone.",
   }),
+  retry: z
+    .union([z.literal("until_changed"), z.strictObject({ times: z.int().min(1).max(1000) })])
+    .optional()
+    .meta({
+      description:
+        "How often a rejected or invalid row is tried again. If not given: after a minute, then two, four, … up to a day, for ever. { times: 5 }: given up after five rejections. until_changed: after the first. Whatever it says, a row is tried at once when its values or the mapping change.",
+    }),
   skip_unchanged: z.boolean().optional().meta({
     description:
       "Ends a run at once when the tables behind the model have not changed since the last clean run, where the warehouse can tell (Snowflake). A full comparison runs once a day all the same.",

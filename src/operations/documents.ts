@@ -1,9 +1,10 @@
 /** The documents of the store, as the rest works with them. */
-import { collect, type Documents, type WorkspaceDocument, listOf } from "../documents/documents.ts";
+import { collect, type Documents, isKind, type WorkspaceDocument, listOf } from "../documents/documents.ts";
 import { checkDocument } from "../documents/parse.ts";
 import { InvalidDocument } from "../documents/problem.ts";
 import { parseDocuments } from "../documents/together.ts";
 import { requireMayConnect } from "./connecting.ts";
+import { documentChanges, masked } from "./document-changes.ts";
 import type { ApplyOptions } from "./operations.ts";
 import type { ApplyView } from "./schemas.ts";
 import type { Service } from "./service.ts";
@@ -49,7 +50,16 @@ export async function applyDocuments(
     managedBy: files,
     author,
   });
-  return { changes, unchanged, dry_run: dryRun };
+  const told = changes.map(async ({ kind, name, change }) => {
+    const before = present.find((one) => one.kind === kind && one.name === name);
+    const after = bodies.find((one) => one.kind === kind && one.name === name);
+    const settings =
+      before && after && isKind(kind)
+        ? documentChanges(await masked(kind, before.body, service), await masked(kind, after.body, service))
+        : [];
+    return { kind, name, change, edited_over_api: before !== undefined && before.managedBy !== files, settings };
+  });
+  return { changes: await Promise.all(told), unchanged, dry_run: dryRun };
 }
 
 /** The owner of documents that came with `sluice apply`. */

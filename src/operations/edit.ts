@@ -1,17 +1,16 @@
 /** Single documents over REST: read, changed and undone, each change checked with all that refer to it. */
-import { isDeepStrictEqual } from "node:util";
 import type { Kind } from "../documents/documents.ts";
 import { isKind } from "../documents/documents.ts";
 import { mergePatch } from "../documents/merge-patch.ts";
 import { parseDocument } from "../documents/parse.ts";
 import { InvalidDocument, problem } from "../documents/problem.ts";
 import { checkReferences, dependents, type NamedDocument } from "../documents/references.ts";
-import { literalSecrets, referenceForms, withoutSecrets } from "../documents/secrets.ts";
-import { isRecord } from "../documents/value-at.ts";
+import { literalSecrets, referenceForms } from "../documents/secrets.ts";
 import { ConflictError, NotFoundError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { DocumentBody, StoredDocument } from "../store/documents.ts";
 import { requireMayConnect } from "./connecting.ts";
+import { connectionSchema, documentChanges, masked } from "./document-changes.ts";
 import { files } from "./documents.ts";
 import type { ChangeOptions, DocumentOperations } from "./operations.ts";
 import type { DocumentVersionView, DocumentView } from "./schemas.ts";
@@ -106,13 +105,13 @@ export async function documentVersions(
 ): Promise<readonly DocumentVersionView[]> {
   const found = await service.store.documents.versions({ kind, name });
   if (found.length === 0) throw noDocument(kind, name, await service.store.documents.list(kind));
-  const masked = await Promise.all(found.map(async ({ body }) => (body === null ? null : mask(kind, body, service))));
+  const bodies = await Promise.all(found.map(async ({ body }) => (body === null ? null : masked(kind, body, service))));
   return found.map(({ version, author, at, body }, index) => ({
     version,
     author,
     at: at.toISOString(),
     deleted: body === null,
-    changes: differences(masked[index + 1] ?? {}, masked[index] ?? {}, ""),
+    changes: documentChanges(bodies[index + 1] ?? {}, bodies[index] ?? {}),
   }));
 }
 
@@ -170,27 +169,10 @@ async function requireNoSecrets(kind: Kind, body: DocumentBody, service: Service
   );
 }
 
-async function connectionSchema(
-  kind: Kind,
-  { type }: DocumentBody,
-  { registry }: Service,
-): Promise<Parameters<typeof literalSecrets>[1] | null> {
-  if (typeof type !== "string") return null;
-  if (kind === "source") return (await registry.loadWarehouse(type)).connection;
-  return kind === "destination" ? (await registry.loadDestination(type)).connection : null;
-}
-
-async function mask(kind: Kind, body: DocumentBody, service: Service): Promise<DocumentBody> {
-  const schema = await connectionSchema(kind, body, service).catch(() => null);
-  const { connection } = body;
-  if (schema === null || !isRecord(connection)) return body;
-  return { ...body, connection: withoutSecrets(connection as Parameters<typeof withoutSecrets>[0], schema) };
-}
-
 async function documentView(stored: StoredDocument, service: Service): Promise<DocumentView> {
   const { name, version, managedBy, updatedAt } = stored;
   const kind = stored.kind as Kind;
-  const { kind: _kind, name: _name, ...document } = await mask(kind, stored.body, service);
+  const { kind: _kind, name: _name, ...document } = await masked(kind, stored.body, service);
   const managed_by = managedBy === files ? "files" : "api";
   return { kind, name, version, managed_by, updated_at: updatedAt.toISOString(), document };
 }
@@ -202,16 +184,4 @@ function named({ kind, name, body }: StoredDocument): readonly NamedDocument[] {
 function noDocument(kind: Kind, name: string, ofKind: readonly StoredDocument[]): NotFoundError {
   const names = ofKind.map((document) => document.name);
   return new NotFoundError("not_found", `There is no ${kind} "${name}"${nearest(name, names)}`);
-}
-
-/** Where two values differ, as deep as both are maps. */
-function differences(before: unknown, after: unknown, at: string): DocumentVersionView["changes"] {
-  if (isDeepStrictEqual(before, after)) return [];
-  if (!isRecord(before) || !isRecord(after)) return [{ pointer: at, before: before ?? null, after: after ?? null }];
-  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
-    (key) => key !== "kind" && key !== "name",
-  );
-  return keys.flatMap((key) =>
-    differences(before[key], after[key], `${at}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`),
-  );
 }

@@ -24,6 +24,7 @@ import { deleteSecret, listSecrets, setSecret } from "./secrets.ts";
 import type { Service } from "./service.ts";
 import { checkSource, grantsOf } from "./sources.ts";
 import { pause, requireNotPaused, resume, status } from "./status.ts";
+import { suggestMapping } from "./suggest.ts";
 import { Together } from "./together.ts";
 import { runView } from "./views.ts";
 import { listTriggers } from "./webhooks.ts";
@@ -49,6 +50,7 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
     modelColumns: (model) => modelColumns(model, service),
     sampleModel: (model, options) => sampleModel(model, options, service),
     sampleSegment: (segment, limit) => sampleSegment(segment, limit, service),
+    suggestMapping: (sync) => suggestMapping(sync, service),
     preview: (sync, options) => previewRecords(sync, options, service),
     plan: (sync, options) => previewPlan(sync, options, service),
     startRun: async (sync, request) => {

@@ -30,6 +30,7 @@ import type {
   MappingView,
   PreviewView,
   SampleView,
+  SuggestionView,
   TypeView,
 } from "./schemas.ts";
 
@@ -51,6 +52,8 @@ export interface Operations {
   /** The first rows of a model, and how many there are. */
   sampleModel(model: string, options: SampleOptions): Promise<SampleView>;
   sampleSegment(segment: string, limit: number): Promise<SampleView>;
+  /** Fields of the destination and columns of the model that have the same name, and are not mapped yet. */
+  suggestMapping(sync: string): Promise<SuggestionView>;
   /** What the first rows become, by the sync's mapping or by a draft of it. Sends nothing, changes nothing. */
   preview(sync: string, options: PreviewOptions): Promise<PreviewView>;
   /** What a run would do now. Sends nothing, changes nothing. */

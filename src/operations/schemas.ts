@@ -213,11 +213,21 @@ export const dbtRanSchema = z
   .meta({ id: "DbtRan" });
 export type DbtRanView = z.output<typeof dbtRanSchema>;
 
+const settingChanges = z.array(z.object({ pointer: z.string(), before: z.unknown(), after: z.unknown() })).readonly();
+
+const appliedChange = z.object({
+  kind: z.string(),
+  name: z.string(),
+  change: z.enum(["created", "replaced", "deleted"]),
+  edited_over_api: z.boolean().meta({ description: "What is replaced was not what the files said before." }),
+  settings: settingChanges.meta({
+    description: "What differs in a replaced document, by JSON pointer; null stands for what is not there.",
+  }),
+});
+
 export const applySchema = z
   .object({
-    changes: z
-      .array(z.object({ kind: z.string(), name: z.string(), change: z.enum(["created", "replaced", "deleted"]) }))
-      .readonly(),
+    changes: z.array(appliedChange).readonly(),
     unchanged: count,
     dry_run: z.boolean(),
   })
@@ -251,16 +261,30 @@ export const mappingSchema = z
   .meta({ id: "Mapping" });
 export type MappingView = z.output<typeof mappingSchema>;
 
+export const suggestionSchema = z
+  .object({
+    sync: z.string(),
+    fields: z
+      .record(z.string(), z.string())
+      .meta({ description: "Destination field: model column, for those that are not mapped yet." }),
+    columns_left: z.array(z.string()).readonly().meta({ description: "Columns that no field is named like." }),
+    required_left: z
+      .array(z.string())
+      .readonly()
+      .meta({ description: "Fields that a record needs, and nothing fits." }),
+  })
+  .meta({ id: "MappingSuggestion", description: "Fields and columns of the same name." });
+export type SuggestionView = z.output<typeof suggestionSchema>;
+
 export const documentVersionSchema = z
   .object({
     version: z.int().min(1),
     author: z.string(),
     at: time,
     deleted: z.boolean(),
-    changes: z
-      .array(z.object({ pointer: z.string(), before: z.unknown(), after: z.unknown() }))
-      .readonly()
-      .meta({ description: "Against the version before, by JSON pointer; null stands for what is not there." }),
+    changes: settingChanges.meta({
+      description: "Against the version before, by JSON pointer; null stands for what is not there.",
+    }),
   })
   .meta({ id: "DocumentVersion" });
 export type DocumentVersionView = z.output<typeof documentVersionSchema>;

@@ -1,9 +1,9 @@
 /** Moves what the journal says into state. Recovery of a lost run is the same commit. */
 import type { OutcomeRow, PlanCounts, Planner, RunRef, StagedRecord } from "../warehouse.ts";
-import { type Clock, FencedError, type RunCounts, type RunStore } from "./ports.ts";
+import { type Clock, FencedError, type RunCounts, type RunStore, type SyncSpec } from "./ports.ts";
 
 /** A rejected row is planned again after a minute, then two, four, … up to a day; a changed row at once. */
-export const backOff = { firstMs: 60_000, maxMs: 86_400_000 } as const;
+const backOff = { firstMs: 60_000, maxMs: 86_400_000 } as const;
 
 const pageRows = 10_000;
 
@@ -13,7 +13,7 @@ const pageRows = 10_000;
  * that were accepted, where the sync keeps any.
  */
 export async function commit(
-  run: RunRef,
+  { spec, ...run }: RunRef & { readonly spec: Pick<SyncSpec, "retryTimes"> },
   before: RunCounts,
   world: { store: RunStore; planner: Planner; clock: Clock },
   records: AsyncIterable<readonly StagedRecord[]> | null,
@@ -23,7 +23,8 @@ export async function commit(
   const outcomes = reckon(marks, world.store.journal(run.id));
   await world.planner.record(run, outcomes);
   const keepRecords = records !== null && world.planner.records !== undefined;
-  const result = await world.planner.commit(run, { now: world.clock.now(), backOff, keepRecords });
+  const now = world.clock.now();
+  const result = await world.planner.commit(run, { now, backOff: { ...backOff, times: spec.retryTimes }, keepRecords });
   if (result === "fenced") throw new FencedError(run.id);
   // A planner that knew the run as committed has not looked at its outcomes.
   await exhaust(outcomes);

@@ -177,6 +177,8 @@ export interface SyncSpec {
   /** Mirror only: what happens to the record of a row that left. `ignore` leaves it. */
   readonly removed: Removal | "ignore";
   readonly gate: GateSpec;
+  /** After so many rejections a row waits until it or the mapping changes. Absent: it is tried for ever. */
+  readonly retryTimes?: number;
   /** Keeps the records that were accepted, and what they replaced, in the planner's schema. */
   readonly keepValues?: boolean;
   /** Ends a run at once when the tables behind the model have not changed since the last clean run. */

@@ -48,11 +48,18 @@ select p.row_key from ${tables.plan} as p join ${tables.state} as s on s.match_c
 where p.kind = 'removed' and p.waiting = 0 and p.reclaimed = 1 and s.row_key <> p.row_key and s.fingerprint is not null)`;
 }
 
+/** The last moment that a date can be, in ms. */
+const never = 8_640_000_000_000_000;
+
 /** Copies of a row with one key and one fingerprint share one entry. */
 function mergeFailed(terms: CommitTerms): string {
   const { tables, run, now, backOff, dialect } = terms;
-  const wait = (attempts: string): string =>
-    `${now.getTime()} + cast(least(${backOff.maxMs}, ${backOff.firstMs} * power(2, least(${attempts}, 40))) as bigint)`;
+  const wait = (attempts: string): string => {
+    const next = `${now.getTime()} + cast(least(${backOff.maxMs}, ${backOff.firstMs} * power(2, least(${attempts}, 40))) as bigint)`;
+    return backOff.times === undefined
+      ? next
+      : `case when ${attempts} + 1 >= ${backOff.times} then ${never} else ${next} end`;
+  };
   return `merge into ${tables.failed} as f
 using (
 select row_key, fingerprint, kind, max(code) as code, max(message) as message

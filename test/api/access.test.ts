@@ -56,6 +56,7 @@ const routes = [
   ["GET", "/v1/syncs/nothing/mapping", "read"],
   ["PUT", "/v1/syncs/nothing/mapping", "write"],
   ["GET", "/v1/syncs/nothing/mapping/versions", "read"],
+  ["GET", "/v1/syncs/nothing/mapping/suggestion", "run"],
   ["POST", "/v1/syncs/nothing/mapping/restore", "write"],
   ["GET", "/v1/source-types", "read"],
   ["GET", "/v1/destination-types", "read"],

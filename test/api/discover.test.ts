@@ -36,6 +36,18 @@ describe("what there is", () => {
     });
   });
 
+  test("which fields are named like a column, however either is spelled", async () => {
+    const { document } = (await service.ask("GET", "/v1/syncs/companies")).body as { document: { fields: object } };
+    const bare = { ...document, fields: { mrr: "mrr" } };
+    expect(await service.ask("PUT", "/v1/syncs/bare", bare)).toMatchObject({ status: 201 });
+    expect(await service.ask("GET", "/v1/syncs/bare/mapping/suggestion")).toMatchObject({
+      status: 200,
+      body: { sync: "bare", fields: { name: "name" }, columns_left: ["plan"], required_left: [] },
+    });
+    const { stdout } = await business.sluice(["suggest", "bare"]);
+    expect(stdout).toBe("fields:\n  name: name\n");
+  });
+
   test("the first rows of a model, and how many a filter leaves that is not saved yet", async () => {
     const whole = await service.ask("POST", "/v1/models/accounts/sample", { limit: 2 });
     expect(whole.body).toMatchObject({ count: 40, of: 40, rows: [{ id: "A1", mrr: "1.5" }, {}] });

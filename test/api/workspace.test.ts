@@ -55,6 +55,26 @@ describe("documents are applied", () => {
     expect(run).toMatchObject({ status: "succeeded", planned: { added: 50 }, accepted: 50 });
   });
 
+  test("a dry run shows how the service differs from the files, and what was edited there", async () => {
+    const edit = await service.ask("PATCH", "/v1/syncs/customers?override=true", {
+      fields: { name: { value: "Edited" } },
+    });
+    expect(edit.status).toBe(200);
+    const { body } = await apply([model, sync], { dry_run: true });
+    expect(body).toMatchObject({
+      unchanged: 1,
+      changes: [
+        {
+          change: "replaced",
+          name: "customers",
+          edited_over_api: true,
+          settings: [{ pointer: "/fields/name", before: { value: "Edited" }, after: "name" }],
+        },
+      ],
+    });
+    expect(changes(await apply([model, sync]))).toEqual(["replaced sync customers"]);
+  });
+
   test("the same again is no change", async () => {
     expect((await apply([model, sync])).body).toEqual({ changes: [], unchanged: 2, dry_run: false });
   });

@@ -687,6 +687,26 @@ export function conformance({
     });
 
     describe("back-off", () => {
+      test("a row that was rejected as often as it may be waits until it changes, however long", async () => {
+        const sync = trial();
+        const model = rows("(1, 'a')", "(2, 'b')");
+        const years = 100 * 365 * 86_400_000;
+        const twice = { ...backOff, times: 2 };
+        const planAt = async (ms: number, sql = model): Promise<PlanCounts> =>
+          (await sync.plan(sql, { dryRun: true, now: later(ms) })).counts;
+        for (const [at, waiting] of [
+          [0, 0],
+          [60_001, 1],
+        ] as const) {
+          const { run } = await sync.plan(model, { now: later(at) });
+          const rejected = { seq: 1, kind: "rejected", code: "code" } as const;
+          await sync.planner.record(run, [at === 0 ? [rejected, { seq: 2, kind: "accepted" }] : [rejected]]);
+          expect(await sync.planner.commit(run, { now: later(at), backOff: twice })).toBe("committed");
+          expect(await planAt(at + years)).toMatchObject({ waiting, added: 1 - waiting });
+        }
+        expect(await planAt(years, rows("(1, 'new')", "(2, 'b')"))).toMatchObject({ waiting: 0, added: 1 });
+      });
+
       test("a rejected row waits, doubling up to the most, and its new value does not", async () => {
         const sync = trial();
         const model = rows("(1, 'a')", "(2, 'b')");
