@@ -62,6 +62,15 @@ export interface Connection {
    */
   write(batch: Batch, signal?: AbortSignal): Promise<readonly Outcome[]>;
   /**
+   * The records that an upsert or update is to be written to, as they are now, by seq; null for one that is not there.
+   * One that cannot be told is left out. Writes nothing. Only for objects that say `reads`.
+   */
+  read?(
+    batch: Batch,
+    fields: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<number, DestinationRecord | null>>;
+  /**
    * Whether values of a match field that differ only in case or outer blanks find one record, as e-mail addresses do.
    * Known without asking, and the same as `Field.matching` says. Absent: they never do.
    */
@@ -87,6 +96,8 @@ export interface ObjectDescription extends ObjectSummary {
   /** True: sending the same change twice leaves the same record. False: a repeated insert may make a second record. */
   readonly idempotent: Readonly<Record<Mode, boolean>>;
   readonly fields: readonly Field[];
+  /** Records can be read before they are written, so that a field can be left alone (`when`). Default: no. */
+  readonly reads?: boolean;
 }
 
 export interface BatchLimit {

@@ -6,6 +6,7 @@ import {
   type Connection,
   type DestinationAdapter,
   DestinationError,
+  type DestinationRecord,
   type Field,
   type FieldType,
   type ObjectDescription,
@@ -19,7 +20,7 @@ import { type HubSpotApi, type HubSpotConfig, openApi } from "./api.ts";
 import { hubspotFailure, refusalOf } from "./errors.ts";
 import { ignoresCase, propertiesSchema, toFields } from "./fields.ts";
 import { ensureList, findList, listMissing, parseSettings, writeMemberships } from "./memberships.ts";
-import { writeRecords } from "./records.ts";
+import { readRecords, writeRecords } from "./records.ts";
 
 const connection = z.strictObject({
   access_token: z
@@ -118,7 +119,16 @@ class HubSpotConnection implements Connection {
       matchFields: 1,
       idempotent: { upsert: true, update: true, mirror: true, insert: false, append: false },
       fields: await this.#fieldsOf(object, signal),
+      reads: true,
     };
+  }
+
+  async read(
+    batch: Batch,
+    fields: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<number, DestinationRecord | null>> {
+    return readRecords(batch, fields, { api: this.#api, signal });
   }
 
   async write(batch: Batch, signal?: AbortSignal): Promise<readonly Outcome[]> {

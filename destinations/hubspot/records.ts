@@ -170,34 +170,80 @@ const readSchema = z.object({
   results: z.array(z.object({ id: idSchema, properties: z.record(z.string(), z.string().nullable()).default({}) })),
 });
 
-/** The ids of the records that changes match, by seq. A contact is also found by its further e-mail addresses. */
+/** The ids of the records that changes match, by seq. */
 export async function lookUp(
-  { object, match }: Pick<Batch, "object" | "match">,
+  batch: Pick<Batch, "object" | "match">,
   changes: readonly Change[],
   context: Pick<RecordsContext, "api" | "signal">,
 ): Promise<ReadonlyMap<number, string>> {
-  if (changes.length === 0) return new Map();
+  const found = await find(batch, changes, [], context);
+  return new Map([...found].map(([seq, { id }]) => [seq, id]));
+}
+
+/** These properties of the records that a batch is to be written to, by seq; null for one that is not there. */
+export async function readRecords(
+  batch: Batch,
+  properties: readonly string[],
+  context: Pick<RecordsContext, "api" | "signal">,
+): Promise<ReadonlyMap<number, DestinationRecord | null>> {
+  // A renamed record has its old match value still, and one that is gone is made anew by the new one.
+  const renamed = batch.changes.filter((change) => change.renamed && change.destinationId !== undefined);
+  const byId = await findById(batch, renamed, properties, context);
+  const others = batch.changes.filter(({ seq }) => !byId.has(seq));
+  const byMatch = await find(batch, others, properties, context);
+  return new Map(batch.changes.map(({ seq }) => [seq, (byId.get(seq) ?? byMatch.get(seq))?.properties ?? null]));
+}
+
+type Found = z.output<typeof readSchema>["results"][number];
+
+/** The records that changes match, by seq. A contact is also found by its further e-mail addresses. */
+async function find(
+  { object, match }: Pick<Batch, "object" | "match">,
+  changes: readonly Change[],
+  properties: readonly string[],
+  context: Pick<RecordsContext, "api" | "signal">,
+): Promise<ReadonlyMap<number, Found>> {
   const [property = ""] = match;
   const sought = Map.groupBy(changes, (change) => matchText(change, property).trim().toLowerCase());
-  const body = {
-    idProperty: property,
-    properties: property === "email" ? [property, "hs_additional_emails"] : [property],
-    propertiesWithHistory: [],
-    inputs: [...sought.keys()].map((id) => ({ id })),
-  };
-  const answer = await context.api.read(
-    "POST",
-    `/crm/objects/${context.api.version}/${object}/batch/read`,
-    body,
-    context.signal,
-  );
-  const ids = new Map<number, string>();
-  for (const { id, properties } of parseAnswer(readSchema, answer).results) {
-    const further = (properties["hs_additional_emails"] ?? "").split(";");
-    for (const value of [properties[property] ?? "", ...further])
-      for (const { seq } of sought.get(value.trim().toLowerCase()) ?? []) ids.set(seq, id);
+  const finding = property === "email" ? [property, "hs_additional_emails"] : [property];
+  const asked = { idProperty: property, ids: [...sought.keys()], properties: [...finding, ...properties] };
+  const found = new Map<number, Found>();
+  for (const record of await readBatch(object, asked, context)) {
+    const further = (record.properties["hs_additional_emails"] ?? "").split(";");
+    for (const value of [record.properties[property] ?? "", ...further])
+      for (const { seq } of sought.get(value.trim().toLowerCase()) ?? []) found.set(seq, record);
   }
-  return ids;
+  return found;
+}
+
+async function findById(
+  { object }: Pick<Batch, "object">,
+  changes: readonly Change[],
+  properties: readonly string[],
+  context: Pick<RecordsContext, "api" | "signal">,
+): Promise<ReadonlyMap<number, Found>> {
+  const ids = changes.map(({ destinationId = "" }) => destinationId);
+  const records = await readBatch(object, { ids, properties }, context);
+  const found = new Map(records.map((record) => [record.id, record]));
+  return new Map(
+    changes.flatMap(({ seq, destinationId = "" }) => {
+      const record = found.get(destinationId);
+      return record === undefined ? [] : [[seq, record] as const];
+    }),
+  );
+}
+
+async function readBatch(
+  object: string,
+  asked: { readonly idProperty?: string; readonly ids: readonly string[]; readonly properties: readonly string[] },
+  { api, signal }: Pick<RecordsContext, "api" | "signal">,
+): Promise<readonly Found[]> {
+  const { ids, properties, ...by } = asked;
+  if (ids.length === 0) return [];
+  const inputs = ids.map((id) => ({ id }));
+  const body = { ...by, properties: [...new Set(properties)], propertiesWithHistory: [], inputs };
+  const answer = await api.read("POST", `/crm/objects/${api.version}/${object}/batch/read`, body, signal);
+  return parseAnswer(readSchema, answer).results;
 }
 
 function path({ object }: Batch, verb: string, { api }: RecordsContext): string {

@@ -18,12 +18,19 @@ export interface RetryOptions {
  * where that leaves the same records. `unauthorized` and `refused` pass through at once.
  */
 export function retry(connection: Connection, options: RetryOptions): Connection {
+  // Kept apart, or whoever asks could not tell whether records can be read.
+  const read = connection.read?.bind(connection);
   return {
     check: (signal) => attempt(() => connection.check(signal), always, options, signal),
     objects: (signal) => attempt(() => connection.objects(signal), always, options, signal),
     describe: (object, settings, signal) =>
       attempt(() => connection.describe(object, settings, signal), always, options, signal),
     write: (batch, signal) => attempt(() => connection.write(batch, signal), isRepeatable(batch), options, signal),
+    ...(read
+      ? {
+          read: (batch, fields, signal) => attempt(() => read(batch, fields, signal), always, options, signal),
+        }
+      : {}),
     ignoresCase: (object, settings, field) => connection.ignoresCase?.(object, settings, field) ?? false,
     ...(connection.close ? { close: () => connection.close?.() ?? Promise.resolve() } : {}),
   };

@@ -2,11 +2,11 @@
 import { InvalidMapping } from "../mapping.ts";
 import { requiredKeys } from "../registry.ts";
 import type { AnyMappingKind, MappingKinds } from "../registry.ts";
-import type { WhenNull } from "../sync/ports.ts";
+import type { When, WhenNull } from "../sync/ports.ts";
 import { check, oneOf, unknownKey } from "./explain.ts";
 import type { Checked } from "./explain.ts";
 import { problem } from "./problem.ts";
-import { whenNull } from "./sync.ts";
+import { when, whenNull } from "./sync.ts";
 import { isRecord } from "./value-at.ts";
 import type { Path } from "./value-at.ts";
 
@@ -15,22 +15,31 @@ export interface FieldMapping {
   readonly kind: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly whenNull: WhenNull;
+  readonly when: When | "always";
   /** The model columns that it reads. */
   readonly columns: readonly string[];
 }
 
 /** Reads one field's mapping as a document writes it; a text alone is the name of a column. */
 export function readField(written: unknown, kinds: MappingKinds, at: Path = []): Checked<FieldMapping> {
-  const { when_null: nulls, ...given }: Record<string, unknown> = isRecord(written) ? written : { column: written };
+  const {
+    when_null: nulls,
+    when: writtenWhen,
+    ...given
+  }: Record<string, unknown> = isRecord(written) ? written : { column: written };
   const kind = kindOf(given, kinds, at);
   if (!kind.ok) return kind;
   const options = check(kind.value.options.strict(), given, at);
   if (!options.ok) return options;
   const nullRule = check(whenNull.default("clear"), nulls, [...at, "when_null"]);
   if (!nullRule.ok) return nullRule;
+  const whenRule = check(when.default("always"), writtenWhen, [...at, "when"]);
+  if (!whenRule.ok) return whenRule;
   try {
     const columns = kind.value.columns(options.value);
-    return { ok: true, value: { kind: kind.value.name, options: options.value, whenNull: nullRule.value, columns } };
+    const { name } = kind.value;
+    const rules = { whenNull: nullRule.value, when: whenRule.value };
+    return { ok: true, value: { kind: name, options: options.value, ...rules, columns } };
   } catch (error) {
     if (!(error instanceof InvalidMapping)) throw error;
     return { ok: false, problems: [problem("invalid_mapping", at, error.message)] };

@@ -71,8 +71,9 @@ export function fieldSpecs(fields: SyncDocument["fields"], kinds: MappingKinds):
   return Object.entries(fields).map(([target, written]) => {
     const field = readField(written, kinds, ["fields", target]);
     if (!field.ok) throw new InvalidDocument(field.problems);
-    const { kind, options, whenNull } = field.value;
-    return { target, kind, options, whenNull };
+    const { kind, options, whenNull, when } = field.value;
+    // A mapping's text decides whether rows are mapped again: what is as ever is not in it.
+    return { target, kind, options, whenNull, ...(when === "always" ? {} : { when }) };
   });
 }
 

@@ -20,8 +20,14 @@ export const whenNull = z.enum(["skip", "clear", "reject"]).meta({
   description: "What becomes of a null: leave the field out, clear it, or reject the row. clear if not given.",
 });
 
+/** When a field is written. */
+export const when = z.enum(["always", "insert", "if_empty"]).meta({
+  description:
+    "insert: only into records that are made. if_empty: only where the record has no value yet. Each record is then read before it is written, where the destination can. always if not given.",
+});
+
 /** One field's mapping. Which kind of mapping it is, its keys tell; `readField` checks them. */
-const field = z.union([columnName, z.looseObject({ when_null: whenNull.optional() })]).meta({
+const field = z.union([columnName, z.looseObject({ when_null: whenNull.optional(), when: when.optional() })]).meta({
   description: "A model column, or a mapping such as { template: … } or { value: … } with an optional when_null.",
 });
 

@@ -8,7 +8,16 @@ import { InFlight } from "./in-flight.ts";
 import type { Journal } from "./journal.ts";
 import type { RowMapper } from "./map.ts";
 import { whatToSend } from "./sort.ts";
-import { type Clock, FencedError, type Rejection, type RunIdentity, type RunKind, type SyncSpec } from "./ports.ts";
+import {
+  type Clock,
+  FencedError,
+  type Rejection,
+  type RunIdentity,
+  type RunKind,
+  type SyncSpec,
+  type When,
+} from "./ports.ts";
+import { writeWhen } from "./when.ts";
 
 export interface Delivery {
   readonly run: RunIdentity;
@@ -19,6 +28,8 @@ export interface Delivery {
   readonly map: RowMapper;
   /** `full` sends records also when the destination is known to hold them already; `baseline` sends none. */
   readonly kind: RunKind;
+  /** The fields that are not always written. */
+  readonly conditional: ReadonlyMap<string, When>;
   /** Batches under way at the same time. */
   readonly concurrency: number;
   readonly clock: Clock;
@@ -136,10 +147,8 @@ type Note = (changes: readonly SendableChange[], outcomes: readonly Outcome[]) =
 async function writeHalving(delivery: Delivery, batch: SendableBatch, signals: Signals, note: Note): Promise<void> {
   const { operation, changes } = batch;
   try {
-    const answer = await delivery.connection.write(
-      toBatch(delivery.spec, delivery.run.id, operation, changes),
-      signals.cut,
-    );
+    const whole = toBatch(delivery.spec, delivery.run.id, operation, changes);
+    const answer = await writeWhen(whole, delivery.conditional, delivery.connection, signals.cut);
     await note(changes, accountFor(changes, answer));
   } catch (error) {
     if (!(error instanceof DestinationError)) throw error;

@@ -114,7 +114,19 @@ function fieldMisfits(
   if (!field.writable && !(spec.target in match)) {
     return [{ code: "field_read_only", path, message: `"${spec.target}" of ${object.name} cannot be written` }];
   }
-  return constantMisfits(spec, field, kinds, path);
+  return [...constantMisfits(spec, field, kinds, path), ...whenMisfits(spec, field, object, path)];
+}
+
+/** What a record has now can be known only where it can be read, and only of whole fields. */
+function whenMisfits(
+  { target, when }: SyncSpec["fields"][number],
+  field: Field,
+  object: ObjectDescription,
+  path: string,
+): readonly Misfit[] {
+  if (when === undefined || (object.reads === true && field.name === target)) return [];
+  const why = object.reads === true ? "a part of a field" : `${object.name}, whose records cannot be read before`;
+  return [{ code: "when_unsupported", path: `${path}.when`, message: `when: ${when} cannot be had of ${why}` }];
 }
 
 function constantMisfits(

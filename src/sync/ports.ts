@@ -139,6 +139,9 @@ export class FencedError extends Error {
 
 export type WhenNull = "skip" | "clear" | "reject";
 
+/** `insert`: only into a record that is made now. `if_empty`: only where the record has no value yet. */
+export type When = "insert" | "if_empty";
+
 export interface FieldSpec {
   /** The destination field; dots nest (`address.city`). */
   readonly target: string;
@@ -146,6 +149,8 @@ export interface FieldSpec {
   readonly kind: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly whenNull: WhenNull;
+  /** Absent: always. */
+  readonly when?: When;
 }
 
 export interface GateSpec {

@@ -4,6 +4,7 @@ import { SluiceError } from "../errors.ts";
 import type { Column, Planner, RevertCounts, RunRef, StagedRecord } from "../warehouse.ts";
 import type { RowMapper } from "./map.ts";
 import type { SyncSpec } from "./ports.ts";
+import { conditionalFields } from "./when.ts";
 
 /** What is kept of a change: what finds the record, and its fields. */
 export type KeptRecord = Pick<Change, "match" | "record">;
@@ -11,19 +12,23 @@ export type KeptRecord = Pick<Change, "match" | "record">;
 /** Rows of the plan that are in memory at a time. */
 const pageRows = 1000;
 
-/** Maps a run's plan once more. A record in which the time has a part is another one by now, and is not kept. */
+/** Maps a run's plan once more. Fields that are not always written are not kept: it is not known whether they were. */
 export async function* stagedRecords(
-  run: RunRef,
+  run: RunRef & { readonly spec: SyncSpec },
   columns: readonly Column[],
   map: RowMapper,
   planner: Planner,
 ): AsyncGenerator<readonly StagedRecord[]> {
+  const conditional = conditionalFields(run.spec);
   for await (const page of planner.read(run, { columns, pageRows })) {
     yield page.flatMap((planned) => {
       if (planned.kind !== "added" && planned.kind !== "changed") return [];
       const mapped = map(planned);
       if (mapped.kind === "invalid") return [];
-      const { match, record } = mapped.change;
+      const { match } = mapped.change;
+      const record = Object.fromEntries(
+        Object.entries(mapped.change.record).filter(([field]) => !conditional.has(field)),
+      );
       return [{ seq: planned.seq, recordHash: mapped.recordHash, record: JSON.stringify({ match, record }) }];
     });
   }

@@ -12,7 +12,7 @@ import { type Inputs, isUnchanged, readInputs, rememberInputs } from "./inputs.t
 import { Journal } from "./journal.ts";
 import { keepLease } from "./lease.ts";
 import { planRequest } from "./plan.ts";
-import type { GateReport, RunCounts, RunIdentity, RunKind, SyncSpec } from "./ports.ts";
+import type { GateReport, RunCounts, RunIdentity, RunKind, SyncSpec, When } from "./ports.ts";
 import { FencedError } from "./ports.ts";
 import {
   prepareDestination,
@@ -25,6 +25,7 @@ import { planRevert, requireKeeping, stagedRecords } from "./records.ts";
 import { lostEnd, recover, settle } from "./recover.ts";
 import { Report, type RunResult } from "./report.ts";
 import { Survey } from "./survey.ts";
+import { conditionalFields } from "./when.ts";
 import type { World } from "./world.ts";
 
 /** A claimed run. `new` is planned first; `released` goes on with the plan that the gate held; `lost` is only settled. */
@@ -188,7 +189,10 @@ async function send(
   const { connection, concurrency, clock } = world;
   const onProgress = (): void => report.sent({ ...journal.tally, requests: world.requests() });
   try {
-    await deliver({ run, spec, object, connection, journal, map, kind, concurrency, clock, onProgress }, pages, signal);
+    // What a revert puts back is written whatever the record has now.
+    const conditional = kind === "revert" ? new Map<string, When>() : conditionalFields(spec);
+    const delivery = { run, spec, object, connection, journal, map, kind, conditional, concurrency, clock, onProgress };
+    await deliver(delivery, pages, signal);
     return null;
   } catch (error) {
     if (signal.reason instanceof FencedError || error instanceof FencedError) throw new FencedError(run.id);

@@ -7,7 +7,8 @@ import type { KeptRecords, PlannedChange } from "../warehouse.ts";
 import { Batcher } from "./batch.ts";
 import { type FieldChange, fieldChanges } from "./differences.ts";
 import type { InvalidRow, RowMapper } from "./map.ts";
-import type { RunKind, SyncSpec } from "./ports.ts";
+import type { RunKind, SyncSpec, When } from "./ports.ts";
+import { conditionalFields } from "./when.ts";
 import { parseRecord } from "./records.ts";
 import { type Sorted, whatToSend } from "./sort.ts";
 
@@ -39,6 +40,7 @@ export interface LookedAt {
 export class Survey {
   readonly #surveyed: Surveyed;
   readonly #batcher: Batcher;
+  readonly #conditional: ReadonlyMap<string, When>;
   readonly #causes = new Map<string, InvalidCause>();
   readonly #fields = new Map<string, number>();
   /** Changes that go out. */
@@ -51,6 +53,7 @@ export class Survey {
 
   constructor(surveyed: Surveyed) {
     this.#surveyed = surveyed;
+    this.#conditional = conditionalFields(surveyed.spec);
     this.#batcher = new Batcher(surveyed.object.batch);
   }
 
@@ -92,7 +95,8 @@ export class Survey {
     if (kind === "changed") this.changed += 1;
     if (this.#batcher.add(operation, sendable)) this.requests += 1;
     if (kind !== "changed" || before === undefined) return null;
-    const changes = fieldChanges(parseRecord(before).record, sendable.change.record);
+    const always = Object.entries(sendable.change.record).filter(([field]) => !this.#conditional.has(field));
+    const changes = fieldChanges(parseRecord(before).record, Object.fromEntries(always));
     for (const { field } of changes) this.#fields.set(field, (this.#fields.get(field) ?? 0) + 1);
     return changes;
   }

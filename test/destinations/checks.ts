@@ -44,6 +44,25 @@ export const checks: Readonly<Record<string, Check>> = {
     expect(error).toMatchObject({ kind: "refused", code: "unknown_object" });
   },
 
+  "records are read before they are written, exactly where it says that they can be": async (place) => {
+    const { connection, object } = place;
+    const { reads = false } = await connection.describe(object.name, object.settings);
+    expect(reads && connection.read === undefined).toBe(false);
+    if (!reads) return;
+    await connection.write(batchOf(object, changesOf(object, numbers(3))));
+    const before = JSON.stringify(place.contents());
+    const fields = Object.keys(object.record(0, 0));
+    const read = await connection.read?.(batchOf(object, changesOf(object, numbers(5), 1)), fields);
+    expect([...(read ?? [])].map(([seq, record]) => [seq, record !== null])).toEqual(
+      numbers(5).map((n) => [100 + n, n < 3]),
+    );
+    for (const n of numbers(3)) {
+      const has = Object.entries(read?.get(100 + n) ?? {}).filter(([, value]) => value !== null && value !== "");
+      expect(has.map(([field]) => field)).toEqual(expect.arrayContaining(fields));
+    }
+    expect(JSON.stringify(place.contents())).toBe(before);
+  },
+
   "a full batch is written, exactly it": async (place) => {
     const { batch: limit } = await place.connection.describe(place.object.name, place.object.settings);
     const ns = numbers(Math.min(limit.records, 1000));
