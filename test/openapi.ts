@@ -17,12 +17,18 @@ export function descriptionsOf(vendor: string): string | null {
 }
 
 const body = z.object({ content: z.record(z.string(), z.object({ schema: z.unknown() })).optional() });
+const parameter = z.object({ name: z.string(), in: z.string(), required: z.boolean().optional() });
+/** Inline, or by reference to one that the description shares. */
+const parameters = z.array(z.union([parameter, z.object({ $ref: z.string() })])).default([]);
 const operation = z.object({
-  parameters: z.array(z.object({ name: z.string(), in: z.string(), required: z.boolean().optional() })).default([]),
+  parameters,
   requestBody: body.optional(),
   responses: z.record(z.string(), body),
 });
-const document = z.looseObject({ paths: z.record(z.string(), z.record(z.string(), z.unknown())) });
+const document = z.looseObject({
+  paths: z.record(z.string(), z.record(z.string(), z.unknown())),
+  components: z.looseObject({ parameters: z.record(z.string(), z.unknown()).default({}) }).optional(),
+});
 
 export interface Misfit {
   /** `POST /crm/…/batch/upsert`, as the description writes it; null where it has no such operation. */
@@ -39,7 +45,8 @@ export class Descriptions {
   constructor(folder: string, files: readonly string[]) {
     this.#ajv = new Ajv({ strict: false, allErrors: true, validateFormats: true });
     formats.default(this.#ajv);
-    this.#ajv.addFormat("int32", true).addFormat("int64", true);
+    // `datetime` is a spelling of Zendesk's.
+    this.#ajv.addFormat("int32", true).addFormat("int64", true).addFormat("datetime", true);
     for (const file of files) this.#add(file, document.parse(JSON.parse(readFileSync(join(folder, file), "utf8"))));
   }
 
@@ -49,14 +56,16 @@ export class Descriptions {
     if (!found) return [{ operation: null, part: "path", message: `${method} ${path} is not described` }];
     const { file, template } = found;
     const name = `${method} ${template}`;
-    const described = operation.parse(this.#documents.get(file)?.paths[template]?.[found.method]);
+    const methods = this.#documents.get(file)?.paths[template];
+    const described = operation.parse(methods?.[found.method]);
+    const taken = this.#resolved(file, [...parameters.parse(methods?.["parameters"]), ...described.parameters]);
     const at = `${file}#/paths/${pointer(template)}/${found.method}`;
     const misfit =
       (part: Misfit["part"]) =>
       (message: string): Misfit => ({ operation: name, part, message });
     const outcome = status === null ? undefined : [String(status), "default"].find((key) => key in described.responses);
     return [
-      ...queryFaults(query, described.parameters).map(misfit("query")),
+      ...queryFaults(query, taken).map(misfit("query")),
       ...(described.requestBody?.content
         ? this.#faults(requestBody, `${at}/requestBody`, described.requestBody).map(misfit("request"))
         : []),
@@ -78,6 +87,11 @@ export class Descriptions {
     this.#operations.sort((one, other) => wild(one.template) - wild(other.template));
   }
 
+  #resolved(file: string, given: z.output<typeof parameters>): z.output<typeof parameter>[] {
+    const shared = this.#documents.get(file)?.components?.parameters ?? {};
+    return given.map((one) => ("$ref" in one ? parameter.parse(shared[one.$ref.split("/").at(-1) ?? ""]) : one));
+  }
+
   #faults(value: unknown, at: string, { content = {} }: z.output<typeof body>): string[] {
     const [type] = Object.keys(content);
     if (type === undefined) return value === null || value === "" ? [] : ["/ must be empty"];
@@ -87,11 +101,8 @@ export class Descriptions {
   }
 }
 
-function queryFaults(
-  query: Readonly<Record<string, string>>,
-  parameters: z.output<typeof operation>["parameters"],
-): string[] {
-  const known = parameters.filter((one) => one.in === "query");
+function queryFaults(query: Readonly<Record<string, string>>, taken: readonly z.output<typeof parameter>[]): string[] {
+  const known = taken.filter((one) => one.in === "query");
   const unknown = Object.keys(query).filter((name) => !known.some((one) => one.name === name));
   const missing = known.filter(({ name, required }) => required === true && !(name in query));
   return [...unknown.map((name) => `?${name} is not described`), ...missing.map(({ name }) => `?${name} is missing`)];
