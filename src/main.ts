@@ -25,7 +25,7 @@ import { type TakeDelivery, takeDeliveries } from "./operations/webhooks.ts";
 import { openQueue, type Queue } from "./queue/queue.ts";
 import { startReconciler } from "./queue/reconciler.ts";
 import type { Work } from "./queue/worker.ts";
-import { repeat } from "./queue/repeat.ts";
+import { repeat } from "./repeat.ts";
 import { openRegistry, type Registry } from "./registry.ts";
 import { serveSandbox } from "./sandbox.ts";
 import { FolderLocked } from "./store/lock.ts";

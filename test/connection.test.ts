@@ -348,9 +348,9 @@ test("every request is told once, by where it went and how it ended, never with 
   await traced("https://crm.test/a?email=a@b.c", { method: "POST", body: "secret" });
   await expect(traced("https://crm.test/b")).rejects.toMatchObject({ kind: "busy" });
   await expect(traced(new URL("https://crm.test/c"))).rejects.toThrow("aborted");
-  expect(told).toEqual([
-    { method: "POST", path: "/a", status: 200, ms: 5 },
-    { method: "GET", path: "/b", status: 429, ms: 5 },
-    { method: "GET", path: "/c", status: null, ms: 5 },
+  expect(told).toMatchObject([
+    { method: "POST", path: "/a", status: 200, ms: 5, body: "secret", failure: null },
+    { method: "GET", path: "/b", status: 429, ms: 5, answer: null, failure: expect.stringMatching(/./) as string },
+    { method: "GET", path: "/c", status: null, ms: 5, answer: null, failure: "aborted" },
   ]);
 });

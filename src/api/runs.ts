@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
-import { pageOf, rejectionsSchema, revertSchema, runSchema } from "../operations/schemas.ts";
+import { exchangeSchema, pageOf, rejectionsSchema, revertSchema, runSchema } from "../operations/schemas.ts";
 import { authorOf } from "./access.ts";
 import { type Api, needs } from "./route.ts";
 import { text } from "./text.ts";
@@ -11,7 +11,7 @@ import { text } from "./text.ts";
 const identified = z.object({ id: text });
 const page = { limit: z.coerce.number().int().min(1).max(500).default(50), cursor: text.max(200).optional() };
 const runsQuery = z.strictObject({ ...page, sync: text.optional() });
-const rejectionsQuery = z.strictObject(page);
+const pageQuery = z.strictObject(page);
 const revertBody = z
   .strictObject({
     limit: z.int().min(0).max(100).default(5).meta({ description: "So many changes of each kind are shown." }),
@@ -36,10 +36,22 @@ export function runRoutes(api: Api, operations: Operations): void {
     needs("read", {
       summary: "The rows that were not taken, and why",
       params: identified,
-      querystring: rejectionsQuery,
+      querystring: pageQuery,
       answers: { 200: rejectionsSchema },
     }),
     (request) => operations.rejections(request.params.id, request.query),
+  );
+
+  api.get(
+    "/v1/runs/:id/requests",
+    needs("read", {
+      summary: "A few of a run's requests, without values",
+      description: "The first five, one of each hundred, and those that failed; for two weeks.",
+      params: identified,
+      querystring: pageQuery,
+      answers: { 200: pageOf(exchangeSchema) },
+    }),
+    (request) => operations.requests(request.params.id, request.query),
   );
 
   api.get(

@@ -18,6 +18,7 @@ import { keysCommand } from "./keys.ts";
 import { pauseCommand, resumeCommand } from "./pause.ts";
 import { planCommand } from "./plan.ts";
 import { rejectionsCommand } from "./rejections.ts";
+import { requestsCommand } from "./requests.ts";
 import { revertCommand } from "./revert.ts";
 import { baselineCommand, cancelCommand, releaseCommand, runCommand } from "./run.ts";
 import { runsCommand } from "./runs.ts";
@@ -77,6 +78,7 @@ const commands: readonly AddCommand[] = [
   statusCommand,
   runsCommand,
   rejectionsCommand,
+  requestsCommand,
   releaseCommand,
   cancelCommand,
   revertCommand,

@@ -43,6 +43,7 @@ export function remoteOperations(url: string, key: string | undefined): Operatio
     run: (id) => get(`/v1/runs/${one(id)}`),
     runs: (filter) => get(`/v1/runs${query(filter)}`),
     rejections: (runId, filter) => get(`/v1/runs/${one(runId)}/rejections${query(filter)}`),
+    requests: (runId, filter) => get(`/v1/runs/${one(runId)}/requests${query(filter)}`),
     previewRevert: (id, options) => post(`/v1/runs/${one(id)}/revert/plan`, options),
     revert: (id) => post(`/v1/runs/${one(id)}/revert`),
     cancel: (id) => post(`/v1/runs/${one(id)}/cancel`),

@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import { join, resolve } from "node:path";
 import { pace, Pacer, secondsAt, windowsOf } from "../connection/pace.ts";
 import { retry } from "../connection/retry.ts";
-import { traceFetch } from "../connection/trace.ts";
+import { type Exchange, traceFetch } from "../connection/trace.ts";
 import type { Connection, Context, DestinationAdapter } from "../destination.ts";
 import type { DestinationDocument } from "../documents/destination.ts";
 import { resolveConnection, resolveSecrets, secretTexts } from "../documents/secrets.ts";
@@ -59,14 +59,17 @@ export function plannerName({ name, object, settings }: SyncSpec, place: string)
   return `${name}_${hash("sha256", JSON.stringify([place, object, settings]), "hex").slice(0, 8)}`;
 }
 
-/**
- * Connects to a destination: paced to the vendor's limits, retried where that is safe, counted. `mayGo` throws when a
- * request must not go out any more, however long it waited for its turn.
- */
+export interface Outgoing {
+  /** Throws when a request must not go out any more, however long it waited for its turn. */
+  readonly mayGo?: () => void;
+  readonly onExchange?: (exchange: Exchange) => void;
+}
+
+/** Connects to a destination: paced to the vendor's limits, retried where that is safe, counted. */
 export async function openDestination(
   destination: DestinationDocument,
   service: Service,
-  mayGo: () => void = () => undefined,
+  { mayGo, onExchange }: Outgoing = {},
 ): Promise<OpenDestination> {
   const adapter: DestinationAdapter = await service.registry.loadDestination(destination.type);
   const config = resolveConnection(destination, adapter.connection, await knownTo(destination, service));
@@ -78,11 +81,12 @@ export async function openDestination(
     allowed: service.allowedAddresses,
     clock: service.clock,
   });
-  const counted = traceFetch(outbound.fetch, service.clock, () => {
+  const counted = traceFetch(outbound.fetch, service.clock, (exchange) => {
     requests += 1;
+    onExchange?.(exchange);
   });
   const permitted: Context["fetch"] = async (url, init) => {
-    mayGo();
+    mayGo?.();
     return await counted(url, init);
   };
   const pacer = pacerOf(destination, adapter, config, service);

@@ -65,6 +65,11 @@ export function localOperations(service: Service, { ring }: Dispatch): Operation
       return { data: data.map(view), next_cursor: nextCursor };
     },
     rejections: (runId, filter) => rejections(runId, filter, service),
+    requests: async (runId, filter) => {
+      await store.runs.get(runId);
+      const { data, nextCursor } = await store.exchanges.list(runId, filter);
+      return { data: data.map(({ at, ...one }) => ({ at: at.toISOString(), ...one })), next_cursor: nextCursor };
+    },
     previewRevert: (id, { limit }) => previewRevert(id, limit, service),
     revert: (id, author) => startRevert(id, author, service, ring),
     cancel: async (id) => view(await store.runs.requestCancel(id)),

@@ -14,6 +14,7 @@ import type {
   DescribeView,
   DocumentVersionView,
   DocumentView,
+  ExchangeView,
   GrantsView,
   KeyView,
   MadeKeyView,
@@ -68,6 +69,8 @@ export interface Operations {
   run(id: string): Promise<RunView>;
   runs(filter: { sync?: string | undefined; limit: number; cursor?: string | undefined }): Promise<Page<RunView>>;
   rejections(runId: string, filter: { limit: number; cursor?: string | undefined }): Promise<RejectionsView>;
+  /** A few of a run's requests, without values. */
+  requests(runId: string, filter: { limit: number; cursor?: string | undefined }): Promise<Page<ExchangeView>>;
   /** What undoing a run would do now. Sends nothing. */
   previewRevert(id: string, options: { limit: number }): Promise<RevertView>;
   /** Undoes a run: its records go back to what was there before. The sync is paused. */

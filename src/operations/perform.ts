@@ -1,5 +1,7 @@
 /** Does a run that waits, or settles one whose worker was lost. Workers and the command both come here. */
+import { Recorder } from "../connection/record.ts";
 import { resolveSync } from "../documents/resolve.ts";
+import { repeat } from "../repeat.ts";
 import type { Claim } from "../store/leases.ts";
 import { noCounts } from "../sync/commit.ts";
 import { LeaseTerm } from "../sync/lease.ts";
@@ -66,7 +68,8 @@ async function performClaimed(
   const { spec } = claim.spec;
   const { identity, kind, keys, stage } = claim;
   const run: ClaimedRun = { ...identity, kind, keys, stage, spec, reverts: claim.reverts ?? undefined };
-  await using ends = await openEnds(claim, term, service);
+  const recorder = new Recorder(() => service.clock.now());
+  await using ends = await openEnds(claim, term, service, recorder);
   if ("failure" in ends) {
     // A plan that the run may have is kept with its journal: the next run that can reach the warehouse settles it.
     const counts = (await service.store.runStore.counts(run.id)) ?? noCounts;
@@ -88,7 +91,15 @@ async function performClaimed(
     concurrency,
     ...(onProgress ? { onProgress } : {}),
   };
-  await executeRun(run, world, signal);
+  const keep = async (): Promise<void> => service.store.exchanges.add(run.id, await recorder.take());
+  // What was asked is only for people to look at: a run does not end for it.
+  const keeping = repeat(keep, { everyMs: 2000, onError: () => undefined });
+  try {
+    await executeRun(run, world, signal);
+  } finally {
+    await keeping.close();
+    await keep().catch(() => undefined);
+  }
 }
 
 type Ends = Pick<World, "warehouse" | "planner" | "stateName" | "connection" | "requests"> & AsyncDisposable;
@@ -99,12 +110,16 @@ async function openEnds(
   { identity, spec: { spec, source, destination } }: Claim,
   term: LeaseTerm,
   service: Service,
+  recorder: Recorder,
 ): Promise<Ends | UnopenedEnds> {
   await using opened = new AsyncDisposableStack();
   try {
     const warehouse = opened.adopt(await openWarehouse(source, service), (one) => one.close());
     const { connection, requests, place } = opened.use(
-      await openDestination(destination, service, () => term.require(identity.id)),
+      await openDestination(destination, service, {
+        mayGo: () => term.require(identity.id),
+        onExchange: (exchange) => recorder.note(exchange),
+      }),
     );
     const stateName = plannerName(spec, place);
     const planner = warehouse.planner(stateName);

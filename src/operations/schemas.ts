@@ -113,6 +113,22 @@ export const rejectionsSchema = pageOf(rejectionSchema).extend({
 });
 export type RejectionsView = z.output<typeof rejectionsSchema>;
 
+export const exchangeSchema = z
+  .object({
+    at: time,
+    method: z.string(),
+    path: z.string(),
+    status: z.int().nullable().meta({ description: "null when no answer came." }),
+    ms: z.int().min(0),
+    request: z.string().nullable().meta({ description: "The body's names and form, without its values." }),
+    answer: z.string().nullable().meta({ description: "Likewise; of a failure the vendor's own words." }),
+  })
+  .meta({
+    id: "Exchange",
+    description: "One of a run's requests: the first five, one of each hundred, and those that failed.",
+  });
+export type ExchangeView = z.output<typeof exchangeSchema>;
+
 const plannedChange = z.object({
   row_key: z.string(),
   change: z.string(),

@@ -1,7 +1,7 @@
 /** Makes up for everything that the queue may lose: rings for runs that wait or lost their worker, starts what is due. */
 import type { Store } from "../store/open.ts";
 import type { Queue } from "./queue.ts";
-import { type Repeating, repeat } from "./repeat.ts";
+import { type Repeating, repeat } from "../repeat.ts";
 import { type StartRun, startDue } from "./schedules.ts";
 
 export interface Reconciliation {

@@ -6,6 +6,7 @@ import { messageOf, SluiceError } from "../errors.ts";
 import type { RunStore } from "../sync/ports.ts";
 import { type Audit, openAudit } from "./audit.ts";
 import { type DatabaseClock, openClock } from "./clock.ts";
+import { type Exchanges, openExchanges } from "./exchanges.ts";
 import { type Hooks, openHooks } from "./hooks.ts";
 import { openDocuments, type StoredDocuments } from "./documents.ts";
 import { type Keys, openKeys } from "./keys.ts";
@@ -30,6 +31,7 @@ export interface Store {
   readonly documents: StoredDocuments;
   readonly runs: Runs;
   readonly rejections: Rejections;
+  readonly exchanges: Exchanges;
   readonly schedules: Schedules;
   readonly sequels: Sequels;
   readonly pauses: Pauses;
@@ -108,6 +110,7 @@ async function openRooms(pool: StorePool, folder: FolderLock | null): Promise<St
     documents: openDocuments(db),
     runs: openRuns(db),
     rejections: openRejections(db),
+    exchanges: openExchanges(db),
     schedules: openSchedules(db),
     sequels: openSequels(db),
     secrets: openSecrets(db),

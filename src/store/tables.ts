@@ -27,6 +27,7 @@ export interface Database {
   "app.paused": PausedTable;
   "app.sequels": SequelsTable;
   "app.secrets": SecretsTable;
+  "app.exchanges": ExchangesTable;
 }
 
 export interface DocumentsTable {
@@ -185,4 +186,16 @@ export interface SecretsTable {
   body: Buffer;
   author: string;
   updated_at: Timestamp;
+}
+
+export interface ExchangesTable {
+  run_id: string;
+  no: ColumnType<string, never, never>;
+  at: Timestamp;
+  method: string;
+  path: string;
+  status: number | null;
+  ms: number;
+  request: string | null;
+  answer: string | null;
 }

@@ -67,6 +67,7 @@ const routes = [
   ["GET", "/v1/runs", "read"],
   ["GET", "/v1/runs/run_nothing", "read"],
   ["GET", "/v1/runs/run_nothing/rejections", "read"],
+  ["GET", "/v1/runs/run_nothing/requests", "read"],
   ["POST", "/v1/runs/run_nothing/cancel", "run"],
   ["POST", "/v1/runs/run_nothing/release", "run"],
   ["POST", "/v1/runs/run_nothing/revert", "run"],
