@@ -31,7 +31,9 @@ export interface MappingKind<Options = never> {
   readonly title: string;
   /** The form in a document. Its keys tell the kinds apart, so no two kinds may share a required key. */
   readonly options: ZodObject;
-  /** The model columns that it reads. Throws InvalidMapping for options that can never work, such as a template that does not parse. */
+  /** What becomes of null when the document does not say. Default: clear. */
+  readonly whenNull?: "skip" | "clear" | "reject";
+  /** The model columns that it reads; those that are looked up are named by `lookupColumn`. Throws InvalidMapping for options that can never work, such as a template that does not parse. */
   columns(options: Options): readonly string[];
   compile(options: Options, context: MappingContext): CompiledMapping;
 }
@@ -49,4 +51,9 @@ export class InvalidValue extends Error {
     super(message);
     this.code = code;
   }
+}
+
+/** What a looked-up column is called: the id of the record that a sync has for the key in a column of this model. */
+export function lookupColumn(sync: string, by: string): string {
+  return JSON.stringify({ lookup: sync, by });
 }

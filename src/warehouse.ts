@@ -30,6 +30,16 @@ export interface Column {
   readonly type: ColumnType;
   /** The warehouse's own name of the type, for people. */
   readonly native: string;
+  /** The column is not the model's: it is looked up for each row in the state of another sync of the same planner schema. */
+  readonly lookup?: StateLookup;
+}
+
+/** The destination's own id of the record that another sync has for a row key. */
+export interface StateLookup {
+  /** The name under which that sync's planner keeps its state. */
+  readonly state: string;
+  /** The column of this model that holds the other row's key. */
+  readonly by: Column;
 }
 
 /**

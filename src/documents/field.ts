@@ -31,7 +31,7 @@ export function readField(written: unknown, kinds: MappingKinds, at: Path = []):
   if (!kind.ok) return kind;
   const options = check(kind.value.options.strict(), given, at);
   if (!options.ok) return options;
-  const nullRule = check(whenNull.default("clear"), nulls, [...at, "when_null"]);
+  const nullRule = check(whenNull.default(kind.value.whenNull ?? "clear"), nulls, [...at, "when_null"]);
   if (!nullRule.ok) return nullRule;
   const whenRule = check(when.default("always"), writtenWhen, [...at, "when"]);
   if (!whenRule.ok) return whenRule;

@@ -19,6 +19,7 @@ export type ProblemCode =
   | "unknown_reference"
   | "other_model"
   | "cycle"
+  | "lookup_impossible"
   | "literal_secret"
   | "dbt"
   | "unproven_key";

@@ -4,7 +4,7 @@ import type { Kind } from "./documents.ts";
 import { oneOf } from "./explain.ts";
 import { problem } from "./problem.ts";
 import type { Problem } from "./problem.ts";
-import { valueAt } from "./value-at.ts";
+import { recordAt, valueAt } from "./value-at.ts";
 import type { Path } from "./value-at.ts";
 
 /** Any document with a kind and a name; the rest of it may still be wrong. */
@@ -59,7 +59,7 @@ export function checkReferences<D extends NamedDocument>(documents: Iterable<D>)
 
 /** Every name by which a document refers to others. What is absent or no name at all is the schema's to report. */
 function namesIn(document: NamedDocument): readonly { readonly name: string; readonly at: Path; readonly to: Kind }[] {
-  return references[document.kind].flatMap(({ at, to }) => {
+  return [...references[document.kind], ...lookupsIn(document)].flatMap(({ at, to }) => {
     const written = valueAt(document, at);
     const places = Array.isArray(written) ? written.map((_, index) => [...at, index]) : [at];
     return places.flatMap((place) => {
@@ -67,6 +67,15 @@ function namesIn(document: NamedDocument): readonly { readonly name: string; rea
       return typeof name === "string" && name !== "" ? [{ name, at: place, to }] : [];
     });
   });
+}
+
+/** The syncs into which a sync's fields look. */
+function lookupsIn(document: NamedDocument): readonly { readonly at: Path; readonly to: Kind }[] {
+  if (document.kind !== "sync") return [];
+  return Object.keys(recordAt(document, ["fields"])).map((target) => ({
+    at: ["fields", target, "lookup"],
+    to: "sync",
+  }));
 }
 
 function foreignSegment(document: NamedDocument, all: readonly NamedDocument[]): Problem[] {

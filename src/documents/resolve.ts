@@ -1,14 +1,15 @@
 /** From documents to what a run needs: references followed, defaults filled in, mappings told apart. */
 import { NotFoundError } from "../errors.ts";
+import { lookupColumn } from "../mapping.ts";
 import { closest } from "../nearest.ts";
 import type { MappingKinds } from "../registry.ts";
-import type { FieldSpec, GateSpec, SyncSpec } from "../sync/ports.ts";
+import type { FieldSpec, GateSpec, LookupSpec, SyncSpec } from "../sync/ports.ts";
 import type { ModelQuery } from "../warehouse.ts";
 import type { DestinationDocument } from "./destination.ts";
 import type { Documents, Kind } from "./documents.ts";
 import { readField } from "./field.ts";
 import type { ModelDocument } from "./model.ts";
-import { InvalidDocument } from "./problem.ts";
+import { InvalidDocument, problem } from "./problem.ts";
 import type { SegmentDocument } from "./segment.ts";
 import type { SourceDocument } from "./source.ts";
 import type { SyncDocument } from "./sync.ts";
@@ -25,6 +26,7 @@ export function resolveSync(documents: Documents, syncName: string, kinds: Mappi
   const sync = find(documents.syncs, "sync", syncName);
   const model = find(documents.models, "model", sync.from.model);
   const segment = sync.from.segment === undefined ? undefined : find(documents.segments, "segment", sync.from.segment);
+  const lookups = lookupSpecs(sync, model, documents);
   const spec: SyncSpec = {
     name: sync.name,
     model: modelQuery(model, segment),
@@ -35,6 +37,7 @@ export function resolveSync(documents: Documents, syncName: string, kinds: Mappi
     fields: fieldSpecs(sync.fields, kinds),
     removed: sync.mode === "mirror" ? (sync.removed ?? "archive") : "ignore",
     gate: gateSpec(sync.gate),
+    ...(lookups.length === 0 ? {} : { lookups }),
     ...(sync.retry === undefined ? {} : { retryTimes: sync.retry === "until_changed" ? 1 : sync.retry.times }),
     keepValues: sync.keep === "values",
     skipUnchanged: sync.skip_unchanged ?? false,
@@ -75,6 +78,32 @@ export function fieldSpecs(fields: SyncDocument["fields"], kinds: MappingKinds):
     // A mapping's text decides whether rows are mapped again: what is as ever is not in it.
     return { target, kind, options, whenNull, ...(when === "always" ? {} : { when }) };
   });
+}
+
+/** The lookups of a sync, each with the sync that it looks into. */
+function lookupSpecs(sync: SyncDocument, model: ModelDocument, documents: Documents): readonly LookupSpec[] {
+  const lookups = Object.entries(sync.fields).flatMap(([target, written]): LookupSpec[] => {
+    if (typeof written === "string" || typeof written["lookup"] !== "string" || typeof written["by"] !== "string")
+      return [];
+    const { lookup, by } = written;
+    const of = find(documents.syncs, "sync", lookup);
+    requireTogether(sync, of, target);
+    const its = find(documents.models, "model", of.from.model);
+    if (its.source !== model.source || typeof its.key !== "string") {
+      const message = `sync "${lookup}" cannot be looked into: its model has another source, or a key of several columns`;
+      throw new InvalidDocument([problem("lookup_impossible", ["fields", target, "lookup"], message)]);
+    }
+    const { object, settings = {} } = of.to;
+    return [{ column: lookupColumn(lookup, by), by, of: { name: of.name, object, settings } }];
+  });
+  return [...new Map(lookups.map((one) => [one.column, one])).values()];
+}
+
+/** Ids of one destination mean nothing to another. */
+function requireTogether(sync: SyncDocument, of: SyncDocument, target: string): void {
+  if (of.to.destination === sync.to.destination) return;
+  const message = `sync "${of.name}" sends to "${of.to.destination}", whose ids mean nothing to "${sync.to.destination}"`;
+  throw new InvalidDocument([problem("lookup_impossible", ["fields", target, "lookup"], message)]);
 }
 
 function find<T>(documents: ReadonlyMap<string, T>, kind: Kind, name: string): T {

@@ -12,7 +12,7 @@ import { createFetch } from "../fetch.ts";
 import type { PlannerPlace, Warehouse } from "../warehouse.ts";
 import { knownTo } from "./secrets.ts";
 import type { Service } from "./service.ts";
-import type { SyncSpec } from "../sync/ports.ts";
+import type { LookupSpec } from "../sync/ports.ts";
 
 /** The warehouse of a source. It connects on first use; whoever opens it closes it. */
 export async function openWarehouse(source: SourceDocument, service: Service): Promise<Warehouse> {
@@ -55,7 +55,7 @@ export interface OpenDestination extends AsyncDisposable {
  * The name under which plan and state of a sync are kept. State says what one place holds, so a sync that is pointed to
  * another destination, address, object or list begins anew there, and finds its state again when it is pointed back.
  */
-export function plannerName({ name, object, settings }: SyncSpec, place: string): string {
+export function plannerName({ name, object, settings }: LookupSpec["of"], place: string): string {
   return `${name}_${hash("sha256", JSON.stringify([place, object, settings]), "hex").slice(0, 8)}`;
 }
 

@@ -85,6 +85,7 @@ async function performClaimed(
     warehouse: ends.warehouse,
     planner: ends.planner,
     stateName: ends.stateName,
+    stateOf: ends.stateOf,
     connection: ends.connection,
     requests: ends.requests,
     term,
@@ -102,7 +103,8 @@ async function performClaimed(
   }
 }
 
-type Ends = Pick<World, "warehouse" | "planner" | "stateName" | "connection" | "requests"> & AsyncDisposable;
+type Ends = Pick<World, "warehouse" | "planner" | "stateName" | "stateOf" | "connection" | "requests"> &
+  AsyncDisposable;
 type UnopenedEnds = { readonly failure: unknown } & AsyncDisposable;
 
 /** Opens what the run needs. A setting that is missing or wrong is how the run ends, not a failure of the worker. */
@@ -121,10 +123,12 @@ async function openEnds(
         onExchange: (exchange) => recorder.note(exchange),
       }),
     );
-    const stateName = plannerName(spec, place);
+    const stateOf: World["stateOf"] = (sync) => plannerName(sync, place);
+    const stateName = stateOf(spec);
     const planner = warehouse.planner(stateName);
     const kept = opened.move();
-    return { warehouse, planner, stateName, connection, requests, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+    const ends = { warehouse, planner, stateName, stateOf, connection, requests };
+    return { ...ends, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   } catch (failure) {
     return { failure, [Symbol.asyncDispose]: () => Promise.resolve() };
   }

@@ -5,6 +5,7 @@ import { planRequest } from "../sync/plan.ts";
 import { prepareDestination, prepareModel } from "../sync/prepare.ts";
 import { requireKeeping } from "../sync/records.ts";
 import { Survey } from "../sync/survey.ts";
+import type { World } from "../sync/world.ts";
 import type { PlannedChange, RunRef } from "../warehouse.ts";
 import { changeView } from "./change-view.ts";
 import { openDestination, openWarehouse, plannerName } from "./connect.ts";
@@ -31,7 +32,8 @@ export async function previewPlan(
   await using opened = new AsyncDisposableStack();
   const warehouse = opened.adopt(await openWarehouse(source, service), (one) => one.close());
   const { connection, place, secondsFor } = opened.use(await openDestination(target, service));
-  const { columns, ...model } = await prepareModel(spec, { warehouse, connection, kinds }, signal);
+  const stateOf: World["stateOf"] = (one) => plannerName(one, place);
+  const { columns, ...model } = await prepareModel(spec, { warehouse, connection, kinds, stateOf }, signal);
   const { object, map } = await prepareDestination(spec, { columns, ...model }, { connection, kinds }, signal);
   const planner = warehouse.planner(plannerName(spec, place));
   requireKeeping(spec, planner);

@@ -2,7 +2,8 @@
 import { resolveSync } from "../documents/resolve.ts";
 import type { Field } from "../destination.ts";
 import { prepareModel } from "../sync/prepare.ts";
-import { openDestination, openWarehouse } from "./connect.ts";
+import type { World } from "../sync/world.ts";
+import { openDestination, openWarehouse, plannerName } from "./connect.ts";
 import { storedDocuments } from "./documents.ts";
 import type { SuggestionView } from "./schemas.ts";
 import type { Service } from "./service.ts";
@@ -14,13 +15,16 @@ export async function suggestMapping(sync: string, service: Service): Promise<Su
   const signal = new AbortController().signal;
   await using opened = new AsyncDisposableStack();
   const warehouse = opened.adopt(await openWarehouse(source, service), (one) => one.close());
-  const { connection } = opened.use(await openDestination(destination, service));
-  const { modelColumns, columns: used } = await prepareModel(spec, { warehouse, connection, kinds }, signal);
+  const { connection, place } = opened.use(await openDestination(destination, service));
+  const stateOf: World["stateOf"] = (one) => plannerName(one, place);
+  const { modelColumns, columns: used } = await prepareModel(spec, { warehouse, connection, kinds, stateOf }, signal);
   const object = await connection.describe(spec.object, spec.settings, signal);
   const mapped = new Set([...spec.fields.map(({ target }) => target), ...Object.keys(spec.match)]);
   const free = object.fields.filter(({ name, writable }) => writable && !mapped.has(name));
   const left = new Map(
-    modelColumns.filter((column) => !used.includes(column)).map(({ name }) => [wordsOf(name), name] as const),
+    modelColumns
+      .filter((column) => !used.includes(column) && column.lookup === undefined)
+      .map(({ name }) => [wordsOf(name), name] as const),
   );
   const fields: Record<string, string> = {};
   for (const field of free) {

@@ -51,12 +51,17 @@ export function columnMisfits(spec: SyncSpec, columns: readonly Column[], kinds:
     ...Object.entries(spec.match).map(([target, column]) => ({ path: `match.${target}`, column })),
     ...spec.fields.flatMap((field) => {
       const names = kindOf(field, kinds).columns(field.options as never);
-      return names.map((column) => ({ path: `fields.${field.target}`, column }));
+      return names.map((column) => ({ path: `fields.${field.target}`, column: keyOfLookup(spec, column) }));
     }),
   ];
   const known = new Set(columns.map(({ name }) => name));
   const unknown = reads.filter(({ column }) => !known.has(column));
   return unknown.map(({ path, column }) => ({ code: "unknown_column", path, message: unknownColumn(column, columns) }));
+}
+
+/** A looked-up column is there if the column is that has its key. */
+function keyOfLookup({ lookups = [] }: SyncSpec, name: string): string {
+  return lookups.find(({ column }) => column === name)?.by ?? name;
 }
 
 /** The columns that a sync reads, in the order in which they are planned. */
@@ -160,7 +165,7 @@ function requiredMisfits(spec: SyncSpec, object: ObjectDescription): readonly Mi
 }
 
 function unknownColumn(name: string, columns: readonly Column[]): string {
-  const names = columns.map((column) => column.name);
+  const names = columns.filter(({ lookup }) => lookup === undefined).map((column) => column.name);
   return `the model has no column "${name}"${nearest(name, names)}; it has ${list(names)}`;
 }
 

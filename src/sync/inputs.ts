@@ -20,6 +20,8 @@ export async function readInputs(
   world: World,
   signal: AbortSignal,
 ): Promise<Inputs> {
+  // What is looked up changes without the model.
+  if (spec.lookups !== undefined) return null;
   if (spec.skipUnchanged !== true || stage !== "new" || kind === "keys" || kind === "revert") return null;
   const token = (await world.warehouse.inputsToken?.(spec.model, signal)) ?? null;
   if (token === null) return null;

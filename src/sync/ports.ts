@@ -153,6 +153,14 @@ export interface FieldSpec {
   readonly when?: When;
 }
 
+/** A column that is looked up in the state of another sync to the same destination. */
+export interface LookupSpec {
+  /** What the mapping calls it. */
+  readonly column: string;
+  readonly by: string;
+  readonly of: Pick<SyncSpec, "name" | "object" | "settings">;
+}
+
 export interface GateSpec {
   /** Hold when more than this share of state, or this many rows, would be removed. */
   readonly removed: Bound;
@@ -179,6 +187,7 @@ export interface SyncSpec {
   /** Destination field → model column. */
   readonly match: Readonly<Record<string, string>>;
   readonly fields: readonly FieldSpec[];
+  readonly lookups?: readonly LookupSpec[];
   /** Mirror only: what happens to the record of a row that left. `ignore` leaves it. */
   readonly removed: Removal | "ignore";
   readonly gate: GateSpec;

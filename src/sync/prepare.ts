@@ -23,13 +23,26 @@ export interface PreparedDestination {
 /** Reads the model's columns. Throws where the model is wrong, or the mapping reads a column that it lacks. */
 export async function prepareModel(
   spec: SyncSpec,
-  world: Pick<World, "warehouse" | "connection" | "kinds">,
+  world: Pick<World, "warehouse" | "connection" | "kinds" | "stateOf">,
   signal: AbortSignal,
 ): Promise<PreparedModel> {
-  const modelColumns = await world.warehouse.columns(spec.model, signal);
+  const ownColumns = await world.warehouse.columns(spec.model, signal);
+  const modelColumns = [...ownColumns, ...lookedUp(spec, ownColumns, world)];
   const found = columnMisfits(spec, modelColumns, world.kinds);
   if (found.length > 0) throw new MisfitError(spec.name, await allMisfits(spec, modelColumns, found, world, signal));
   return { modelColumns, columns: readColumns(spec, modelColumns, world.kinds) };
+}
+
+/** The columns that are looked up elsewhere. One whose key the model lacks is told with the others that it lacks. */
+function lookedUp(
+  { lookups = [] }: SyncSpec,
+  columns: readonly Column[],
+  { stateOf }: Pick<World, "stateOf">,
+): readonly Column[] {
+  return lookups.flatMap(({ column: name, by: key, of }): Column[] => {
+    const by = columns.find((column) => column.name === key);
+    return by ? [{ name, type: "text", native: "lookup", lookup: { state: stateOf(of), by } }] : [];
+  });
 }
 
 /** A sync that cannot run is not planned, so the destination is asked at once: a person mends everything in one go. */

@@ -3,7 +3,7 @@ import type { Connection } from "../destination.ts";
 import type { Planner, Warehouse } from "../warehouse.ts";
 import type { LeaseTerm } from "./lease.ts";
 import type { MappingKinds } from "./map.ts";
-import type { Clock, Random, RunProgress, RunStore } from "./ports.ts";
+import type { Clock, LookupSpec, Random, RunProgress, RunStore } from "./ports.ts";
 
 /** All that a run needs of the world. */
 export interface World {
@@ -12,6 +12,8 @@ export interface World {
   readonly planner: Planner;
   /** The name under which the planner keeps the sync's plan and state. */
   readonly stateName: string;
+  /** The same for another sync to the same destination. */
+  readonly stateOf: (sync: LookupSpec["of"]) => string;
   /** Paced, retried and traced. */
   readonly connection: Connection;
   /** Requests made through `connection` so far. */

@@ -2,7 +2,7 @@
 import type { Column, PlanRequest } from "../warehouse.ts";
 import type { Dialect } from "./dialect.ts";
 import type { PlannerTables } from "./names.ts";
-import { modelSource } from "./model-sql.ts";
+import { columnValue, modelSource } from "./model-sql.ts";
 import { mayBeNamed, namedKeys } from "./named-rows.ts";
 
 /** In the order in which they are numbered; `plan` is the row 0, which tells of the plan as a whole. */
@@ -22,7 +22,7 @@ export interface PlanSource {
 
 /**
  * A query for all that differs between a model and state, in the columns of a plan table. `columns` are those of the
- * whole model: the key's types are needed.
+ * whole model: the key's types are needed. `schema` has the planner's tables, also those of other syncs.
  *
  * Only narrow texts go through the join; the cells of a row are made into text when it turns out to be planned.
  */
@@ -31,9 +31,11 @@ export function planStatement(
   request: PlanRequest,
   columns: readonly Column[],
   dialect: Dialect,
+  schema: readonly string[],
 ): string {
-  const values = request.columns.map((column) => `${dialect.column(column.name)} as ${valueOf(request, column)}`);
-  const { rowKey, fingerprint, matchKey } = comparedOf(request, columns, dialect);
+  const read: ValueOf = (column) => columnValue(column, schema, dialect);
+  const values = request.columns.map((column) => `${read(column)} as ${valueOf(request, column)}`);
+  const { rowKey, fingerprint, matchKey } = comparedOf(request, columns, dialect, read);
   const compared = [`${rowKey} as row_key`, `${fingerprint} as fingerprint`];
   if (matchKey !== null) compared.push(`${matchKey} as match_key`);
   const rows = [...compared, ...values].join(",\n  ");
@@ -57,7 +59,7 @@ export function sourceStatement(
   withCells: boolean,
 ): string {
   const named = ({ name }: Column): string => dialect.column(name);
-  const { rowKey, fingerprint, matchKey } = comparedOf(request, columns, dialect);
+  const { rowKey, fingerprint, matchKey } = comparedOf(request, columns, dialect, named);
   const texts = [
     `${rowKey} as row_key`,
     `${dialect.fingerprintText(fingerprint)} as fingerprint`,
@@ -186,8 +188,8 @@ interface Compared {
   readonly matchKey: string | null;
 }
 
-function comparedOf(request: PlanRequest, columns: readonly Column[], dialect: Dialect): Compared {
-  const texts = request.columns.map((column) => dialect.stableCell(column, dialect.column(column.name)));
+function comparedOf(request: PlanRequest, columns: readonly Column[], dialect: Dialect, read: ValueOf): Compared {
+  const texts = request.columns.map((column) => dialect.stableCell(column, read(column)));
   const compared = {
     rowKey: dialect.bytewise(rowKey(request.model.key, columns, dialect)),
     fingerprint: dialect.fingerprint([dialect.literal(request.salt), ...texts]),

@@ -16,6 +16,7 @@ import { commitStatements } from "./commit-sql.ts";
 import type { Database, QueryTag, Session } from "./dialect.ts";
 import { type PlannerTables, plannerTables } from "./names.ts";
 import { changeText, countPlan, parseChanges } from "./plan-rows.ts";
+import { makeLookedUp } from "./model-sql.ts";
 import { planStatement } from "./plan-sql.ts";
 import { makePlannerTables } from "./planner-schema.ts";
 import { type PlanMaker, SqlRecords } from "./records.ts";
@@ -65,7 +66,8 @@ export class SqlPlanner implements Planner {
 
   async plan(request: PlanRequest, signal?: AbortSignal): Promise<PlanCounts> {
     const columns = await this.#describe(request.model, signal);
-    const query = planStatement(this.#tables, request, columns, this.#database.dialect);
+    await makeLookedUp(request.columns, this.#schema, this.#database);
+    const query = planStatement(this.#tables, request, columns, this.#database.dialect, this.#schema);
     return await this.#makePlan(request, query, countPlan, signal);
   }
 

@@ -9,7 +9,7 @@ import { parseName, plannerTables, quote } from "./names.ts";
 import { wireCell } from "./plan-rows.ts";
 import { SqlPlanner, type SqlPlannerOptions } from "./planner.ts";
 import { makePlannerTables } from "./planner-schema.ts";
-import { modelSource, modelStatement } from "./model-sql.ts";
+import { columnValue, makeLookedUp, modelSource, modelStatement, noLookups } from "./model-sql.ts";
 
 /** Answers questions about models, and makes planners that keep plan and state in `place`. */
 export function sqlWarehouse(database: Database, place: PlannerPlace): Warehouse {
@@ -36,7 +36,8 @@ export function sqlWarehouse(database: Database, place: PlannerPlace): Warehouse
     limit: number,
     signal?: AbortSignal,
   ): Promise<readonly (readonly Cell[])[]> {
-    const cells = wanted.map((column) => dialect.cell(column, dialect.column(column.name)));
+    await planners.prepare(wanted);
+    const cells = wanted.map((column) => dialect.cell(column, planners.value(column)));
     const sql = `select ${["1", ...cells].join(", ")} ${modelSource(model, dialect)} limit ${Math.max(0, Math.trunc(limit))}`;
     const rows = await database.session((session) => session.query(sql), { signal, readOnly: true });
     return rows.map((row) => wanted.map((column, index) => wireCell(column, row[index + 1] ?? null)));
@@ -65,6 +66,10 @@ export function sqlWarehouse(database: Database, place: PlannerPlace): Warehouse
 
 /** Where plans and state are kept. */
 interface Planners {
+  /** Whatever these columns are looked up in is there afterwards. */
+  prepare(columns: readonly Column[]): Promise<void>;
+  /** A column's value in the rows of a model, as SQL. */
+  value(column: Column): string;
   check(signal: AbortSignal | undefined): Promise<void>;
   of(sync: string, describe: SqlPlannerOptions["describe"]): Planner;
 }
@@ -77,6 +82,8 @@ function inWarehouse(database: Database, schemaName: string): Planners {
       await makePlannerTables(database, schema, { runs });
       await requireWritable(database, schema, signal);
     },
+    prepare: (columns) => makeLookedUp(columns, schema, database),
+    value: (column) => columnValue(column, schema, database.dialect),
     of: (sync, describe) => new SqlPlanner({ database, schema, sync, describe }),
   };
 }
@@ -86,6 +93,11 @@ function elsewhere(source: Database, place: PlannerPlace & { in: "local" }): Pla
   const scratch = { folder: place.scratch, memoryLimit: place.memoryLimit };
   return {
     check: () => store.check(),
+    prepare: async () => undefined,
+    value: ({ name, lookup }) => {
+      if (lookup !== undefined) throw noLookups();
+      return source.dialect.column(name);
+    },
     of: (sync, describe) => new LocalPlanner({ source, store, scratch, sync, describe }),
   };
 }

@@ -135,6 +135,7 @@ export class Simulation {
       store: failing(store, worker, () => new Error("simulated: the store failed")),
       planner: failing(planner, worker, () => new WarehouseError("unreachable", "simulated")),
       warehouse: { ...refusing, ...failing(warehouse, worker, () => new WarehouseError("unreachable", "simulated")) },
+      stateOf: ({ name }) => name,
       stateName: "people",
       connection: retry(
         { ...connection, describe: () => Promise.resolve(described) },

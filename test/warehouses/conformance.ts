@@ -847,6 +847,41 @@ export function conformance({
     });
 
     if (keepsRecords) {
+      test("a column is looked up in what another sync knows, and a row whose find changes is planned again", async () => {
+        const companies = trial();
+        const contacts = trial();
+        const state = `sync-${syncs - 1}`;
+        // Columns of the state's own names are the model's.
+        const sql =
+          "select * from (values (1, 10, 'x'), (2, 20, 'y'), (3, null, 'z')) as v(id, row_key, destination_id)";
+        const model = { from: { sql }, key: ["id"] };
+        const own = await place.warehouse.columns(model);
+        const by = own.find(({ name: column }) => column.toLowerCase() === "row_key");
+        if (!by) throw new Error("the model has its columns");
+        const lookup: Column = { name: "looked up", type: "text", native: "lookup", lookup: { state, by } };
+        const columns = [...own, lookup];
+        const found = async (): Promise<unknown> => {
+          const rows = await place.warehouse.sample(model, columns, 10);
+          return Object.fromEntries(rows.map((cells) => [cells[0], cells[3]]));
+        };
+        expect(await found()).toEqual({ 1: null, 2: null, 3: null });
+        expect((await contacts.sync(sql, { columns })).map(({ cells }) => cells?.[3])).toEqual([null, null, null]);
+
+        const { run, changes } = await companies.plan(rows("(10, 'a')", "(20, 'b')"));
+        const outcomes = changes.map(({ seq, rowKey }): OutcomeRow => ({
+          seq,
+          kind: "accepted",
+          destinationId: `id-${rowKey}`,
+        }));
+        await companies.settle(run, outcomes.slice(0, 1));
+        expect(await found()).toEqual({ 1: "id-10", 2: null, 3: null });
+        const again = await contacts.sync(sql, { columns });
+        expect(again.map(({ kind, rowKey, cells }) => [kind, rowKey, cells])).toEqual([
+          ["changed", "1", ["1", "10", "x", "id-10"]],
+        ]);
+        expect(await contacts.sync(sql, { columns })).toEqual([]);
+      });
+
       keptRecords(
         () => place,
         () => `keeping-${(syncs += 1)}`,

@@ -19,6 +19,7 @@ import type {
   StateRow,
 } from "../../warehouse.ts";
 import { WarehouseError } from "../../errors.ts";
+import { noLookups } from "../model-sql.ts";
 import type { Database } from "../dialect.ts";
 import { changeText, countPlan, parseChanges } from "../plan-rows.ts";
 import { fenceOf, outcomeColumns, outcomeRows, parseState, stateQuery } from "../runs.ts";
@@ -63,6 +64,7 @@ export class LocalPlanner implements Planner {
   async plan(request: PlanRequest, signal?: AbortSignal): Promise<PlanCounts> {
     const { run, salt, scope, now, dryRun = false } = request;
     fenceOf(run);
+    if (request.columns.some(({ lookup }) => lookup !== undefined)) throw noLookups();
     const before = await this.#book.read();
     if (!dryRun) requireNoOtherRun(before, run);
     const columns = await this.#options.describe(request.model, signal);
