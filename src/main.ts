@@ -33,6 +33,7 @@ import { Access } from "./security/access.ts";
 import { type MadeKey, makeKey } from "./security/key.ts";
 import { Sealer } from "./security/sealing.ts";
 import { openStore } from "./store/open.ts";
+import { openMetrics } from "./telemetry/metrics.ts";
 import { RunStopped } from "./sync/lease.ts";
 
 /** Runs one command line of this process. Returns the exit code. */
@@ -242,6 +243,7 @@ async function listen(
     takeDelivery,
     documents,
     mappings: mappingOperations(service),
+    metrics: openMetrics(() => operations.status()),
     version,
   });
   opened.defer(() => api.close());

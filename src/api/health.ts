@@ -1,6 +1,7 @@
 /** For load balancers and orchestrators. */
 import { z } from "zod";
-import { type Api, open } from "./route.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { type Api, needs, open } from "./route.ts";
 
 /** Resolves when the process can do its work; rejects with why not. */
 export type Readiness = () => Promise<void>;
@@ -22,5 +23,18 @@ export function healthRoutes(api: Api, readiness: Readiness): void {
       request.log.warn(error);
       return reply.code(503).send({ status: "not ready" });
     }
+  });
+}
+
+/** For Prometheus, which sends its key like everybody. */
+export function metricRoutes(api: Api, metrics: Metrics): void {
+  api.addHook("onResponse", async (request, { statusCode: status, elapsedTime: ms }) => {
+    const { method, routeOptions } = request;
+    metrics.asked({ method, route: routeOptions.url ?? "none", status, ms });
+  });
+  const told = { summary: "How the syncs and the process do, for Prometheus", answers: { 200: "text/plain" } } as const;
+  api.get("/metrics", needs("read", told), async (_request, reply) => {
+    const text = await metrics.text();
+    return reply.type("text/plain; version=0.0.4; charset=utf-8").send(text);
   });
 }

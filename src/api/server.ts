@@ -3,11 +3,12 @@ import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { NotFoundError } from "../errors.ts";
 import type { DocumentOperations, MappingOperations, Operations } from "../operations/operations.ts";
 import type { Access } from "../security/access.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import { guard, type Noted } from "./access.ts";
 import { dbtRoutes } from "./dbt.ts";
 import { destinationRoutes } from "./destinations.ts";
 import { documentRoutes } from "./documents.ts";
-import { healthRoutes, type Readiness } from "./health.ts";
+import { healthRoutes, metricRoutes, type Readiness } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
 import type { TakeDelivery } from "../operations/webhooks.ts";
 import { hookRoutes, triggerRoutes } from "./hooks.ts";
@@ -33,6 +34,7 @@ export interface ApiOptions {
   readonly takeDelivery: TakeDelivery;
   readonly documents: DocumentOperations;
   readonly mappings: MappingOperations;
+  readonly metrics: Metrics;
   readonly version: string;
 }
 
@@ -53,7 +55,7 @@ const rooms = [
 /** The API, not yet listening. */
 export function createApi(
   operations: Operations,
-  { readiness, logger, access, note, takeDelivery, documents, mappings, version }: ApiOptions,
+  { readiness, logger, access, note, takeDelivery, documents, mappings, metrics, version }: ApiOptions,
 ): FastifyInstance {
   const api = Fastify({
     ...(logger ? { loggerInstance: logger } : { logger: false }),
@@ -82,6 +84,7 @@ export function createApi(
     mappingRoutes(described, mappings);
     hookRoutes(described, takeDelivery);
     healthRoutes(described, readiness);
+    metricRoutes(described, metrics);
   });
   return api;
 }

@@ -36,11 +36,9 @@ async function ask(
     },
     ...(more.body === undefined ? {} : { body: JSON.stringify(more.body) }),
   });
-  return {
-    status: response.status,
-    body: (await response.json()) as Record<string, unknown>,
-    headers: response.headers,
-  };
+  const isJson = /\bjson\b/.test(response.headers.get("content-type") ?? "");
+  const body = isJson ? await response.json() : { text: await response.text() };
+  return { status: response.status, body: body as Record<string, unknown>, headers: response.headers };
 }
 
 /** Every route under /v1, the least scope that it needs, and a body that it would take. */
@@ -77,6 +75,7 @@ const routes = [
   ["POST", "/v1/destinations/nothing/check", "run"],
   ["GET", "/v1/destinations/nothing/objects", "read"],
   ["GET", "/v1/destinations/nothing/objects/companies", "read"],
+  ["GET", "/metrics", "read"],
   ["GET", "/v1/workspace", "read"],
   ["POST", "/v1/workspace", "write"],
   ["GET", "/v1/documents?kind=sync", "read"],
