@@ -8,7 +8,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: [...configDefaults.exclude, ...faults],
     pool: "forks",
-    maxWorkers: 2,
+    // One more than the two cores of the machine that this is made for: some wait most of their time.
+    maxWorkers: 3,
     testTimeout: 180_000,
     hookTimeout: 120_000,
   },

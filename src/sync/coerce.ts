@@ -102,7 +102,9 @@ const isoInstant =
 
 /** An ISO instant in UTC with six digits of a second. A value without a zone counts as UTC, a date as its midnight. */
 function instant(from: ColumnType, text: string): string {
+  // As warehouses write them.
   if (from === "timestamptz" && text.length === 27) return text;
+  if (from === "date" && text.length === 10) return `${text}T00:00:00.000000Z`;
   const parts = isoInstant.exec(text.trim());
   if (!parts) throw notADate(text);
   const [, year, month, day, hour = "00", minute = "00", second = "00", fraction = "", zone = "Z"] = parts;

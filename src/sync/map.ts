@@ -264,9 +264,10 @@ function setPath(record: Record<string, Value>, path: readonly string[], value: 
   define(place, path.at(-1) ?? "", value);
 }
 
-/** Assigns without ever touching a prototype, whatever the field is called. */
+/** Assigns without ever touching a prototype, whatever the field is called: only one name would reach it. */
 function define(place: Record<string, Value>, name: string, value: Value): void {
-  Object.defineProperty(place, name, { value, enumerable: true, configurable: true, writable: true });
+  if (name !== "__proto__") place[name] = value;
+  else Object.defineProperty(place, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
 function isPlainObject(value: Value | undefined): value is Record<string, Value> {

@@ -11,6 +11,7 @@ const benches: readonly (readonly string[])[] = [
   ["webhooks.ts"],
   ["api.ts"],
   ["pacing.ts"],
+  ["send.ts"],
 ];
 
 for (const [file = "", ...args] of benches) {
