@@ -6,6 +6,19 @@ export class RefusedAddress extends Error {
   override readonly name = "RefusedAddress";
 }
 
+/**
+ * Ports of services that are no web servers, or that answer anybody who reaches them: a request there would be an attack
+ * by way of us. The first lines are the Fetch Standard's bad ports that a server may have; then databases and clusters.
+ */
+const refusedPorts: ReadonlySet<string> = new Set(
+  (
+    "1 7 9 11 13 15 17 19 20 21 22 23 25 37 42 43 53 69 77 79 87 95 101 102 103 104 109 110 111 113 115 117 119 123 135 " +
+    "137 139 143 161 179 389 427 465 512 513 514 515 526 530 531 532 540 548 554 556 563 587 601 636 989 990 993 995 " +
+    "1719 1720 1723 2049 3659 4045 4190 5060 5061 6000 6566 6665 6666 6667 6668 6669 6679 6697 10080 " +
+    "445 1433 1521 2375 2376 2379 2380 3306 3389 5432 5672 6379 6380 9042 9092 9200 9300 10250 11211 26379 27017"
+  ).split(" "),
+);
+
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 export class AddressGuard {
@@ -13,7 +26,10 @@ export class AddressGuard {
   readonly #hosts: ReadonlySet<string>;
   readonly #ranges: readonly [Address, number][];
 
-  /** `allowed`: host names, addresses and CIDR ranges that may be reached although they are not public; `*` allows all. */
+  /**
+   * `allowed`: host names, addresses and CIDR ranges that may be reached although they are not public; `*` allows all of
+   * them. `host:port` also allows a port that is otherwise refused.
+   */
   constructor(allowed: readonly string[]) {
     this.#all = allowed.includes("*");
     this.#ranges = allowed.flatMap((entry) => toRange(entry));
@@ -24,6 +40,8 @@ export class AddressGuard {
   refusal(url: URL): RefusedAddress | null {
     if (url.username !== "" || url.password !== "")
       return new RefusedAddress("its address has a user name or password in it");
+    if (refusedPorts.has(url.port) && !this.#hosts.has(url.host))
+      return new RefusedAddress(`port ${url.port} is that of another kind of service`);
     if (url.protocol === "https:") return null;
     if (url.protocol !== "http:") return new RefusedAddress(`its address begins with ${url.protocol}, not with https:`);
     const host = url.hostname.replace(/^\[|\]$/g, "");

@@ -37,6 +37,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     Object.entries(environment).filter(([name, value]) => name.startsWith("SLUICE_") && value !== ""),
   );
   const parsed = schema.safeParse(given);
+  if (environment["NODE_TLS_REJECT_UNAUTHORIZED"] === "0") throw tlsUnproven();
   if (!parsed.success) {
     const lines = parsed.error.issues.map(({ path, message }) => `${path.join(".")} must be ${message}`);
     throw new UsageError("wrong_setting", lines.join("\n"), {
@@ -44,6 +45,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     });
   }
   const settings = parsed.data;
+  requirePassword(settings.SLUICE_DATABASE_URL, environment["PGPASSWORD"]);
+  requirePassword(settings.SLUICE_REDIS_URL, undefined);
   return {
     databaseUrl: settings.SLUICE_DATABASE_URL,
     redisUrl: settings.SLUICE_REDIS_URL,
@@ -56,4 +59,35 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
       .map((part) => part.trim())
       .filter((part) => part !== ""),
   };
+}
+
+/** Beyond this machine a store or a queue that asks for no password is open to all who reach it. */
+function requirePassword(address: string | undefined, otherwise: string | undefined): void {
+  if (address === undefined) return;
+  const { protocol, hostname, password, searchParams } = new URL(address);
+  // A socket, this machine, or a client's certificate.
+  const isClosed = hostname === "" || isLoopback(hostname) || searchParams.has("host") || searchParams.has("sslcert");
+  if (isClosed || password !== "" || otherwise !== undefined) return;
+  const [what, setting] = protocol.startsWith("redis")
+    ? ["Redis", "SLUICE_REDIS_URL"]
+    : ["Postgres", "SLUICE_DATABASE_URL"];
+  throw new UsageError(
+    "open_to_all",
+    `${what} at ${hostname} is asked without a password: whoever reaches it could use it.`,
+    {
+      hint: `Give it a password, and name it in ${setting}. On this machine it does without.`,
+    },
+  );
+}
+
+/** Whether only programs of this machine reach a host of this name. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** Drivers, too, would send passwords to whoever answers. */
+function tlsUnproven(): UsageError {
+  return new UsageError("tls_unproven", "NODE_TLS_REJECT_UNAUTHORIZED=0 would let any server have the credentials.", {
+    hint: "Unset it. NODE_EXTRA_CA_CERTS=file.pem adds a certificate authority of your own.",
+  });
 }

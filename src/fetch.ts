@@ -45,10 +45,8 @@ export function createFetch(options: FetchOptions): OutboundClient {
   const guard = new AddressGuard(options.allowed);
   const connect = guardedConnector(guard, options.resolve ?? resolveAddresses);
   const agent = new Agent({ connect, keepAliveTimeout: 30_000 });
-  // Longest first: one that begins like another would leave its end to be read.
-  const secrets = options.secrets.toSorted((one, other) => other.length - one.length);
   return {
-    fetch: (url, init = {}) => send(new URL(url), init, { ...options, secrets, guard, agent }),
+    fetch: (url, init = {}) => send(new URL(url), init, { ...options, guard, agent }),
     close: () => agent.close(),
   };
 }
@@ -63,7 +61,9 @@ function guardedConnector(
   guard: AddressGuard,
   resolve: (name: string) => Promise<readonly string[]>,
 ): buildConnector.connector {
-  const connector = buildConnector({ timeout: 10_000, allowH2: false });
+  // Said here, so that no setting of the process lets an unproven server have the credential.
+  const tls = { rejectUnauthorized: true, minVersion: "TLSv1.2" } as const;
+  const connector = buildConnector({ timeout: 10_000, allowH2: false, ...tls });
   return (options, callback) => {
     const name = options.hostname.replace(/^\[|\]$/g, "");
     const servername = options.servername ?? (isIP(name) === 0 ? name : undefined);
@@ -235,13 +235,18 @@ function capitalized(words: string): string {
 
 /** A vendor's words as one short line without secrets and without control characters. */
 function clean(words: string, secrets: readonly string[]): string {
-  // What a vendor answers must not steer a terminal or forge a line of the log.
+  return legible(words, secrets).slice(0, 500);
+}
+
+/** Words on one line, without secrets and without what would steer a terminal or forge a line of the log. */
+export function legible(words: string, secrets: readonly string[]): string {
   return mask(words, secrets)
-    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ")
-    .trim()
-    .slice(0, 500);
+    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, " ")
+    .trim();
 }
 
 function mask(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((masked, secret) => masked.replaceAll(secret, "[redacted]"), text);
+  // Longest first: one that begins like another would leave its end to be read.
+  const longestFirst = secrets.toSorted((one, other) => other.length - one.length);
+  return longestFirst.reduce((masked, secret) => masked.replaceAll(secret, "[redacted]"), text);
 }

@@ -6,7 +6,7 @@ import { type ApiOptions, createApi } from "./api/server.ts";
 import type { Face, ServeOptions, Session } from "./cli/face.ts";
 import { runProgram } from "./cli/program.ts";
 import { remoteOperations } from "./cli/remote.ts";
-import { type Config, readConfig } from "./config.ts";
+import { type Config, isLoopback, readConfig } from "./config.ts";
 import { listOf } from "./documents/documents.ts";
 import { loadWorkspace } from "./documents/load.ts";
 import { messageOf, SluiceError, UsageError } from "./errors.ts";
@@ -255,10 +255,6 @@ async function listen(
       cause: error,
     });
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function noSecretKey(host: string): UsageError {

@@ -29,6 +29,9 @@ export interface Noted {
   readonly detail: unknown;
 }
 
+/** Refusals of requests without a right key that are noted in a minute: who has none must not fill the audit log. */
+const notedPerMinute = 100;
+
 /** Guards all routes that are added afterwards. A route under /v1 that names no scope is a mistake, told at start. */
 export function guard(api: Api, access: Access, note: (entry: Noted) => Promise<void>): void {
   api.decorateRequest("identity", null);
@@ -45,15 +48,28 @@ export function guard(api: Api, access: Access, note: (entry: Noted) => Promise<
     if (request.identity.actor === "anyone") requireNoPage(request);
     requireScope(request.identity, scope);
   });
+  const mayNoteStranger = atMost(notedPerMinute);
   api.addHook("onResponse", async (request, { statusCode: status }) => {
     const { scope } = request.routeOptions.config;
     const isRefusal = status === 401 || status === 403 || status === 429;
     if (scope === undefined || (request.method === "GET" && !isRefusal)) return;
+    if (request.identity === null && !mayNoteStranger()) return;
     const [path = ""] = request.url.split("?");
     const { identity, ip: address, noted: detail } = request;
     const entry = { actor: identity?.actor ?? "nobody", address, action: `${request.method} ${path}`, status, detail };
     await note(entry).catch((error: unknown) => request.log.error(error));
   });
+}
+
+/** Says yes so many times a minute. */
+function atMost(times: number): () => boolean {
+  let [left, until] = [times, 0];
+  return () => {
+    const now = performance.now();
+    if (now >= until) [left, until] = [times, now + 60_000];
+    left -= 1;
+    return left >= 0;
+  };
 }
 
 function requireNoPage({ headers }: FastifyRequest): void {

@@ -12,6 +12,7 @@ import { healthRoutes, metricRoutes, type Readiness } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
 import type { TakeDelivery } from "../operations/webhooks.ts";
 import { hookRoutes, triggerRoutes } from "./hooks.ts";
+import { jsonFault } from "./json.ts";
 import { mappingRoutes } from "./mapping.ts";
 import { modelRoutes } from "./models.ts";
 import { notificationRoutes } from "./notifications.ts";
@@ -36,6 +37,13 @@ export interface ApiOptions {
   readonly mappings: MappingOperations;
   readonly metrics: Metrics;
   readonly version: string;
+  /** How long a client may take. Default: 15 seconds for a request's head, 30 for all of it. */
+  readonly patience?: Patience | undefined;
+}
+
+interface Patience {
+  readonly headMs: number;
+  readonly requestMs: number;
 }
 
 const rooms = [
@@ -55,24 +63,35 @@ const rooms = [
 /** The API, not yet listening. */
 export function createApi(
   operations: Operations,
-  { readiness, logger, access, note, takeDelivery, documents, mappings, metrics, version }: ApiOptions,
+  {
+    readiness,
+    logger,
+    access,
+    note,
+    takeDelivery,
+    documents,
+    mappings,
+    metrics,
+    version,
+    patience = { headMs: 15_000, requestMs: 30_000 },
+  }: ApiOptions,
 ): FastifyInstance {
   const api = Fastify({
     ...(logger ? { loggerInstance: logger } : { logger: false }),
     // Pages and probes ask every second: a line for each would hide those that matter.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 10 * 1024 * 1024,
-    requestTimeout: 30_000,
+    requestTimeout: patience.requestMs,
+    // By itself Node.js looks for slow clients every 30 seconds only.
+    http: { headersTimeout: patience.headMs, connectionsCheckingInterval: Math.ceil(patience.headMs / 10) },
     // What the router itself refuses, such as an address that cannot be decoded.
     frameworkErrors: (error, request, reply) => void tellProblem(error, request, reply),
     routerOptions: { maxParamLength: 200 },
   });
   api.setErrorHandler(tellProblem);
-  api.addContentTypeParser(
-    "application/merge-patch+json",
-    { parseAs: "string" },
-    api.getDefaultJsonParser("error", "error"),
-  );
+  takeJson(api);
+  // Whatever a text in an answer looks like, no browser takes the answer for a page.
+  api.addHook("onSend", async (_request, reply) => void reply.header("x-content-type-options", "nosniff"));
   api.setNotFoundHandler((request) => {
     throw new NotFoundError("route_not_found", `There is no ${request.method} ${request.url.split("?")[0]}.`);
   });
@@ -87,4 +106,18 @@ export function createApi(
     metricRoutes(described, metrics);
   });
   return api;
+}
+
+/** JSON that says one thing only. */
+function takeJson(api: FastifyInstance): void {
+  const parse = api.getDefaultJsonParser("error", "error");
+  api.addContentTypeParser<string>(
+    ["application/json", "application/merge-patch+json"],
+    { parseAs: "string" },
+    (request, body, done) => {
+      const fault = jsonFault(body);
+      if (fault === null) return parse(request, body, done);
+      return done(Object.assign(new Error(fault), { statusCode: 400 }));
+    },
+  );
 }

@@ -3,6 +3,7 @@ import { closest } from "../nearest.ts";
 import type { Registry } from "../registry.ts";
 import { isKind, kinds, schemas } from "./documents.ts";
 import type { DocumentOf, Kind, WorkspaceDocument } from "./documents.ts";
+import { addressProblems } from "./address.ts";
 import { check, describe, isMisspelt, oneOf } from "./explain.ts";
 import type { Checked } from "./explain.ts";
 import { readField } from "./field.ts";
@@ -79,7 +80,10 @@ async function beyondSchema(kind: Kind, value: unknown, registry: Registry): Pro
     case "source":
       return await connectionProblems(value, registry.warehouseTypes(), (type) => registry.loadWarehouse(type));
     case "destination":
-      return await connectionProblems(value, registry.destinationTypes(), (type) => registry.loadDestination(type));
+      return [
+        ...(await connectionProblems(value, registry.destinationTypes(), (type) => registry.loadDestination(type))),
+        ...addressProblems(valueAt(value, ["connection"])),
+      ];
     case "model":
       return modelRules(value);
     case "sync":
@@ -127,11 +131,13 @@ async function fieldProblems(value: unknown, registry: Registry): Promise<Proble
 
 /**
  * Refuses what no document needs and what could harm those who handle it: bottomless nesting, more maps and lists than
- * anyone wrote by hand, JavaScript's own names.
+ * anyone wrote by hand, JavaScript's own names, texts that would come out of a database as others.
  */
 function hostileParts(document: unknown): Problem[] {
   let maps = 0;
   const visit = (value: unknown, at: Path): Problem[] => {
+    if (typeof value === "string" && !isWhole(value))
+      return [problem("unsafe_text", at, "the text has a NUL character or half of a character in it")];
     if (typeof value !== "object" || value === null) return [];
     maps += 1;
     if (maps > maxMaps) return [];
@@ -140,12 +146,16 @@ function hostileParts(document: unknown): Problem[] {
     }
     return Object.entries(value).flatMap(([key, inner]) => {
       const here = [...at, Array.isArray(value) ? Number(key) : key];
-      return key === "__proto__"
-        ? [problem("unsafe_key", here, "the name __proto__ cannot be used")]
-        : visit(inner, here);
+      if (key === "__proto__") return [problem("unsafe_key", here, "the name __proto__ cannot be used")];
+      return isWhole(key) ? visit(inner, here) : visit(key, at);
     });
   };
   const problems = visit(document, []);
   if (maps <= maxMaps) return problems;
   return [problem("too_large", [], `the document has more than ${maxMaps} maps and lists`)];
+}
+
+/** Whether every database and every API can hold a text as it is. */
+function isWhole(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
 }

@@ -8,6 +8,7 @@ export type ProblemCode =
   | "too_deep"
   | "too_large"
   | "unsafe_key"
+  | "unsafe_text"
   | "missing"
   | "unknown_key"
   | "unknown_value"

@@ -1,6 +1,7 @@
 /** Opens both ends of a sync: the warehouse of its source, and the connection to its destination with all around it. */
 import { hash } from "node:crypto";
 import { join, resolve } from "node:path";
+import { legibly } from "../connection/legible.ts";
 import { pace, Pacer, secondsAt, windowsOf } from "../connection/pace.ts";
 import { retry } from "../connection/retry.ts";
 import { type Exchange, traceFetch } from "../connection/trace.ts";
@@ -73,11 +74,12 @@ export async function openDestination(
 ): Promise<OpenDestination> {
   const adapter: DestinationAdapter = await service.registry.loadDestination(destination.type);
   const config = resolveConnection(destination, adapter.connection, await knownTo(destination, service));
+  const secrets = secretTexts(adapter.connection, config);
   let requests = 0;
   const outbound = createFetch({
     adapter,
     name: destination.name,
-    secrets: secretTexts(adapter.connection, config),
+    secrets,
     allowed: service.allowedAddresses,
     clock: service.clock,
   });
@@ -91,7 +93,7 @@ export async function openDestination(
   };
   const pacer = pacerOf(destination, adapter, config, service);
   const paced = pacer === null ? permitted : pace(permitted, pacer);
-  const connection = retry(adapter.connect(config, { fetch: paced }), {
+  const connection = retry(legibly(adapter.connect(config, { fetch: paced }), secrets), {
     clock: service.clock,
     random: service.random,
   });

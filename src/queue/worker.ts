@@ -1,5 +1,6 @@
 /** Does the runs that are rung. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
 import { SluiceError } from "../errors.ts";
 import type { Store } from "../store/open.ts";
 import type { QueueBackend } from "./backends.ts";
@@ -17,6 +18,9 @@ interface Surroundings {
   readonly ring: (runId: string) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
+
+/** Whoever can write to the queue can write anything: all that is taken from there is which run to look at. */
+const jobSchema = z.object({ run: z.string().regex(/^run_[0-9a-z_-]{1,100}$/i) });
 
 /** Starts doing runs. */
 export function startWorker(
@@ -49,7 +53,10 @@ export function startWorker(
 
   const worker = backend.startWorker(
     async ({ data }) => {
-      const answering = answer(data.run);
+      const job = jobSchema.safeParse(data);
+      if (!job.success)
+        return onError(new SluiceError("job_invalid", "A job in the queue names no run; it was dropped."));
+      const answering = answer(job.data.run);
       working.add(answering);
       await answering.finally(() => working.delete(answering));
     },

@@ -310,7 +310,7 @@ test("durations are milliseconds", () => {
 
 describe("a document as YAML", () => {
   const name = fc.stringMatching(/^[a-z][a-z0-9_-]{0,62}$/);
-  const words = fc.string({ unit: "binary", minLength: 1, maxLength: 40 });
+  const words = fc.string({ unit: "binary", minLength: 1, maxLength: 40 }).filter((one) => !one.includes("\0"));
   const column = fc.string({ minLength: 1, maxLength: 30 });
   const number = fc
     .oneof(fc.maxSafeInteger(), fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e9, max: 1e9 }))

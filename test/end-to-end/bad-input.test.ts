@@ -46,7 +46,7 @@ describe("one clear message each, the right exit code, nothing lost", () => {
 
   test("a destination that is down", async () => {
     const done = await business.sluice(["--json", "check", "hubspot"], {
-      environment: { HUBSPOT: "http://127.0.0.1:9" },
+      environment: { HUBSPOT: "http://127.0.0.1:2" },
     });
     expect(done.code).toBe(1);
     expect(failureOf(done)).toMatchObject({ code: "unreachable" });

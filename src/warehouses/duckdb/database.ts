@@ -11,7 +11,7 @@ import type { AppendColumn, Database, PageQuery, Row, Session, SessionOptions } 
 import { parseName } from "../names.ts";
 import { pagesBySeq } from "../pages.ts";
 import { duckdbDialect, duckdbType } from "./dialect.ts";
-import { lockedError, warehouseError } from "./errors.ts";
+import { lockedError, timeoutError, warehouseError } from "./errors.ts";
 
 export interface DuckdbOptions {
   readonly path: string;
@@ -19,10 +19,14 @@ export interface DuckdbOptions {
   readonly threads: number | undefined;
   /** How long to wait for another process to close the file. */
   readonly lockWaitMs: number;
+  /** How long one statement may run. Default: as long as it takes. */
+  readonly statementTimeoutMs?: number | undefined;
   /** Nothing is written to the file, and other processes may read it meanwhile. Default: it may be written. */
   readonly readOnly?: boolean;
   /** Where it puts what does not fit in memory. Default: beside the file. */
   readonly spillFolder?: string;
+  /** The only folder beside the database whose files SQL may read and write. Default: it may reach anything. */
+  readonly onlyFolder?: string;
   /** Rows without an `order by` may come in any order, which takes less memory. Default: as they were written. */
   readonly anyOrder?: boolean;
 }
@@ -43,7 +47,7 @@ export class DuckdbDatabase implements Database {
   async session<T>(work: (session: Session) => Promise<T>, { signal }: SessionOptions = {}): Promise<T> {
     using connected = await this.#connected(signal);
     try {
-      return await work(new DuckdbSession(connected.connection));
+      return await work(new DuckdbSession(connected.connection, this.#options.statementTimeoutMs));
     } catch (error) {
       signal?.throwIfAborted();
       throw error;
@@ -68,7 +72,8 @@ export class DuckdbDatabase implements Database {
   async *stream(sql: string, { signal }: SessionOptions = {}): AsyncIterable<readonly Row[]> {
     using connected = await this.#connected(signal);
     try {
-      const result = await connected.connection.stream(sql);
+      const { statementTimeoutMs } = this.#options;
+      const result = await timed(connected.connection, statementTimeoutMs, () => connected.connection.stream(sql));
       for await (const rows of result.yieldRows()) yield rows.map(asTexts);
     } catch (error) {
       signal?.throwIfAborted();
@@ -157,35 +162,62 @@ export class DuckdbDatabase implements Database {
     if (threads !== undefined) settings["threads"] = String(threads);
     if (spillFolder !== undefined) settings["temp_directory"] = spillFolder;
     if (anyOrder) settings["preserve_insertion_order"] = "false";
-    if (this.#isInMemory()) return await DuckDBInstance.create(path, settings);
+    if (this.#isInMemory()) return await this.#confined(await DuckDBInstance.create(path, settings));
     if (readOnly) settings["access_mode"] = "READ_ONLY";
     for (const deadline = Date.now() + lockWaitMs; ; await sleep(100)) {
       try {
-        return await DuckDBInstance.fromCache(path, settings);
+        return await this.#confined(await DuckDBInstance.fromCache(path, settings));
       } catch (error) {
         if (!/could not set lock/i.test(messageOf(error))) throw error;
         if (Date.now() >= deadline) throw lockedError(path, error);
       }
     }
   }
+
+  /** Takes the file system and the network from SQL. It cannot be given back while the database is open. */
+  async #confined(instance: DuckDBInstance): Promise<DuckDBInstance> {
+    const { onlyFolder } = this.#options;
+    if (onlyFolder === undefined) return instance;
+    const connection = await instance.connect();
+    const isOpen = async (): Promise<boolean> =>
+      (await connection.runAndReadAll("select current_setting('enable_external_access')")).getRows()[0]?.[0] === true;
+    try {
+      if (!(await isOpen())) return instance;
+      await connection.run(`set allowed_directories = [${duckdbDialect.literal(onlyFolder)}]`);
+      await connection.run("set enable_external_access = false");
+      return instance;
+    } catch (error) {
+      // Another user of the same database may have been faster.
+      if (await isOpen()) throw error;
+      return instance;
+    } finally {
+      connection.closeSync();
+    }
+  }
 }
 
 class DuckdbSession implements Session {
   readonly #connection: DuckDBConnection;
+  readonly #timeoutMs: number | undefined;
 
-  constructor(connection: DuckDBConnection) {
+  constructor(connection: DuckDBConnection, timeoutMs: number | undefined) {
     this.#connection = connection;
+    this.#timeoutMs = timeoutMs;
   }
 
   async query(sql: string): Promise<readonly Row[]> {
     return await told(async () => {
-      const result = await this.#connection.runAndReadAll(sql);
+      const result = await this.#timed(() => this.#connection.runAndReadAll(sql));
       return result.getRows().map(asTexts);
     });
   }
 
   async execute(sql: string): Promise<number> {
-    return await told(async () => (await this.#connection.run(sql)).rowsChanged);
+    return await told(async () => (await this.#timed(() => this.#connection.run(sql))).rowsChanged);
+  }
+
+  #timed<T>(statement: () => Promise<T>): Promise<T> {
+    return timed(this.#connection, this.#timeoutMs, statement);
   }
 
   async append(table: string, columns: readonly AppendColumn[], pages: AsyncIterable<readonly Row[]>): Promise<void> {
@@ -212,6 +244,30 @@ class DuckdbSession implements Session {
         return { name: statement.columnName(index), type: duckdbType(native), native };
       });
     });
+  }
+}
+
+/** Interrupts a statement that takes too long. */
+async function timed<T>(
+  connection: DuckDBConnection,
+  timeoutMs: number | undefined,
+  statement: () => Promise<T>,
+): Promise<T> {
+  if (timeoutMs === undefined) return await statement();
+  let isLate = false;
+  // Interrupted again and again: before the statement has begun, DuckDB forgets that it was.
+  const interrupt = (): void => {
+    isLate = true;
+    connection.interrupt();
+    timer = setTimeout(interrupt, 50);
+  };
+  let timer = setTimeout(interrupt, timeoutMs);
+  try {
+    return await statement();
+  } catch (error) {
+    throw isLate ? timeoutError(timeoutMs, error) : error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -23,6 +23,14 @@ export function lockedError(path: string, error: unknown): WarehouseError {
   );
 }
 
+/** A statement was interrupted because it took too long. */
+export function timeoutError(timeoutMs: number, cause: unknown): WarehouseError {
+  return new WarehouseError("statement_timeout", `DuckDB did not finish a statement in ${timeoutMs / 1000} s.`, {
+    hint: "Make the model cheaper, or raise statement_timeout_seconds in the source's connection.",
+    cause,
+  });
+}
+
 const kinds = [
   {
     says: /^Catalog Error: (Table|View|Schema|Catalog)[^]*does not exist|^Binder Error: Catalog "[^"]*" does not exist/,
@@ -33,6 +41,11 @@ const kinds = [
     says: /^Binder Error: Referenced column/,
     code: "column_not_found",
     hint: "Check the names of columns in the SQL, the key and the filter.",
+  },
+  {
+    says: /^Permission Error: [^]*(file system operations are disabled|configuration|extension)/,
+    code: "external_access_off",
+    hint: "The SQL reaches beyond the database. If that is meant, say external_access: true in the source's connection.",
   },
   {
     says: /^Out of Memory Error/,
