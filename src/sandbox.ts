@@ -12,6 +12,8 @@ export interface SandboxRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Parsed JSON; null when there is none. */
   readonly body: unknown;
+  /** The fields of a form, as token endpoints take them. Never kept: they hold credentials. */
+  readonly form?: Readonly<Record<string, string>>;
 }
 
 export interface SandboxResponse {
@@ -200,6 +202,9 @@ function toRequest(request: FastifyRequest): SandboxRequest {
     query: Object.fromEntries(searchParams),
     headers,
     body: parseBody(request.body),
+    ...(headers["content-type"]?.startsWith("application/x-www-form-urlencoded") && typeof request.body === "string"
+      ? { form: Object.fromEntries(new URLSearchParams(request.body)) }
+      : {}),
   };
 }
 

@@ -50,6 +50,9 @@ export async function applyDocuments(
     managedBy: files,
     author,
   });
+  if (!dryRun)
+    for (const { kind, name, change } of changes)
+      if (kind === "sync" && change === "deleted") await stopRuns(name, service);
   const told = changes.map(async ({ kind, name, change }) => {
     const before = present.find((one) => one.kind === kind && one.name === name);
     const after = bodies.find((one) => one.kind === kind && one.name === name);
@@ -60,6 +63,13 @@ export async function applyDocuments(
     return { kind, name, change, edited_over_api: before !== undefined && before.managedBy !== files, settings };
   });
   return { changes: await Promise.all(told), unchanged, dry_run: dryRun };
+}
+
+/** Nothing more is sent for a sync that is no longer there: its runs are cancelled, the one under way too. */
+export async function stopRuns(sync: string, { store }: Pick<Service, "store">): Promise<void> {
+  // At most one is under way or held, one waits, and both are among the newest.
+  const { data } = await store.runs.list({ sync, limit: 20 });
+  for (const run of data) if (run.endedAt === null) await store.runs.requestCancel(run.id);
 }
 
 /** The owner of documents that came with `sluice apply`. */

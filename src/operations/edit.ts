@@ -11,7 +11,7 @@ import { nearest } from "../nearest.ts";
 import type { DocumentBody, StoredDocument } from "../store/documents.ts";
 import { requireMayConnect } from "./connecting.ts";
 import { connectionSchema, documentChanges, masked } from "./document-changes.ts";
-import { files } from "./documents.ts";
+import { files, stopRuns } from "./documents.ts";
 import type { ChangeOptions, DocumentOperations } from "./operations.ts";
 import type { DocumentVersionView, DocumentView } from "./schemas.ts";
 import type { Service } from "./service.ts";
@@ -96,6 +96,7 @@ async function deleteDocument(kind: Kind, name: string, options: ChangeOptions, 
     }
     await documents.delete({ kind, name }, options);
   });
+  if (kind === "sync") await stopRuns(name, service);
 }
 
 export async function documentVersions(

@@ -207,14 +207,18 @@ test("13: limits that are none are refused, and a cursor that was tampered with 
   }
 });
 
-test("14: a run that is cancelled sends nothing any more within five seconds", async () => {
-  const { run } = await house.operations.startRun("companies", { kind: "changes", trigger: "test" });
+test.each([
+  ["cancelled", "POST", "cancel"],
+  ["of a sync that is deleted", "DELETE", ""],
+])("14: a run that is %s sends nothing any more within five seconds", async (_, method, action) => {
+  const { run } = await house.operations.startRun("companies", { kind: "full", trigger: "test" });
   await house.fault({ path: "/batch/", times: null, fault: { kind: "delay", ms: 500 } });
   const done = performRun(run, house.service, { signal: new AbortController().signal });
   const status = async (): Promise<string> => (await house.operations.run(run)).status;
   while ((await status()) !== "sending") await sleep(20);
   const cancelled = performance.now();
-  expect((await house.ask("POST", `/v1/runs/${run}/cancel`, { key: house.keys.run })).status).toBe(200);
+  const path = action === "" ? "/v1/syncs/companies?override=true" : `/v1/runs/${run}/${action}`;
+  expect((await house.ask(method, path, { key: house.keys.write })).status).toBeLessThan(300);
   await done;
   expect(performance.now() - cancelled).toBeLessThan(5000);
   const ended = await house.operations.run(run);
