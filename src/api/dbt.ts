@@ -1,7 +1,8 @@
 /** `/v1/dbt`: what dbt tells after it has built. */
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
-import { dbtRanSchema, listOf } from "../operations/schemas.ts";
+import { dbtRanSchema } from "../operations/run-schemas.ts";
+import { listOf } from "../operations/schemas.ts";
 import { type Api, needs } from "./route.ts";
 import { text } from "./text.ts";
 

@@ -1,15 +1,8 @@
 /** `/v1/syncs`: their state, plans and runs. */
 import { z } from "zod";
 import type { Operations } from "../operations/operations.ts";
-import {
-  askedKind,
-  listOf,
-  planSchema,
-  previewSchema,
-  runSchema,
-  statusSchema,
-  suggestionSchema,
-} from "../operations/schemas.ts";
+import { planSchema, previewSchema, runSchema, statusSchema } from "../operations/run-schemas.ts";
+import { askedKind, listOf, suggestionSchema } from "../operations/schemas.ts";
 import { authorOf } from "./access.ts";
 import { type Api, needs } from "./route.ts";
 import { text } from "./text.ts";

@@ -9,7 +9,7 @@ import type { GlobalOptions } from "./face.ts";
 import { writeJson, writeLine } from "./output.ts";
 import { type AddCommand, exitCodes } from "./command.ts";
 import { exitCodeOf, tellRun, watch } from "./run.ts";
-import type { RunView } from "../operations/schemas.ts";
+import type { RunView } from "../operations/run-schemas.ts";
 
 interface ExposuresOptions {
   readonly ownerName?: string;

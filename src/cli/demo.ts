@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Command, Option } from "commander";
 import type { Operations } from "../operations/operations.ts";
-import type { RunView } from "../operations/schemas.ts";
+import type { RunView } from "../operations/run-schemas.ts";
 import type { ServedSandbox } from "../sandbox.ts";
 import type { Face } from "./face.ts";
 import { type DemoSource, openWarehouse, type OpenWarehouse } from "./demo-warehouse.ts";

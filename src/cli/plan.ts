@@ -1,6 +1,6 @@
 /** `sluice plan`: what a run would do, before it does it. */
 import type { Command } from "commander";
-import type { PlannedChangeView, PlanView } from "../operations/schemas.ts";
+import type { PlannedChangeView, PlanView } from "../operations/run-schemas.ts";
 import type { GlobalOptions } from "./face.ts";
 import { brief, count, duration, plural, styled, type Terminal, writeJson, writeLine } from "./output.ts";
 import { wholeNumber } from "./number.ts";

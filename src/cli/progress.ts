@@ -1,5 +1,5 @@
 /** One line that grows, on standard error, only where that is a terminal. */
-import type { RunView } from "../operations/schemas.ts";
+import type { RunView } from "../operations/run-schemas.ts";
 import { count } from "./output.ts";
 
 const barCells = 24;

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, NotFoundError, SluiceError, UsageError } from "../errors.ts";
 import type { Operations } from "../operations/operations.ts";
-import type { DbtRanView, RunView } from "../operations/schemas.ts";
+import type { DbtRanView, RunView } from "../operations/run-schemas.ts";
 
 const pollMs = 300;
 

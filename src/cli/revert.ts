@@ -1,6 +1,6 @@
 /** `sluice revert`: makes a run undone. */
 import type { Command } from "commander";
-import type { RevertView } from "../operations/schemas.ts";
+import type { RevertView } from "../operations/run-schemas.ts";
 import { type AddCommand, exitCodes } from "./command.ts";
 import type { GlobalOptions } from "./face.ts";
 import { wholeNumber } from "./number.ts";

@@ -1,7 +1,7 @@
 /** `sluice run`, and what can be done about a run that is held or under way. */
 import { type Command, Option } from "commander";
 import type { Operations } from "../operations/operations.ts";
-import type { RunView } from "../operations/schemas.ts";
+import type { RunView } from "../operations/run-schemas.ts";
 import type { GlobalOptions } from "./face.ts";
 import { brief, count, duration, plural, styled, type Terminal, writeJson, writeLine } from "./output.ts";
 import { type AddCommand, exitCodes } from "./command.ts";

@@ -1,6 +1,6 @@
 /** `sluice runs`: what ran lately, and how it ended. */
 import type { Command } from "commander";
-import type { RunView } from "../operations/schemas.ts";
+import type { RunView } from "../operations/run-schemas.ts";
 import type { GlobalOptions } from "./face.ts";
 import { count, duration, table, writeJson, writeLine } from "./output.ts";
 import { wholeNumber } from "./number.ts";

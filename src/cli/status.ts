@@ -1,6 +1,6 @@
 /** `sluice status`: every sync at a glance. */
 import type { Command } from "commander";
-import type { StatusView } from "../operations/schemas.ts";
+import type { StatusView } from "../operations/run-schemas.ts";
 import type { GlobalOptions } from "./face.ts";
 import { count, table, writeJson, writeLine } from "./output.ts";
 import type { AddCommand } from "./command.ts";

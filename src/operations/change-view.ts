@@ -2,7 +2,7 @@
 import type { FieldChange } from "../sync/differences.ts";
 import type { RowMapper } from "../sync/map.ts";
 import type { PlannedChange } from "../warehouse.ts";
-import type { PlannedChangeView } from "./schemas.ts";
+import type { PlannedChangeView } from "./run-schemas.ts";
 
 /** A planned change, mapped; `changes`: which fields change, where that is known. */
 export function changeView(

@@ -4,7 +4,7 @@ import { resolveSync } from "../documents/resolve.ts";
 import { ConflictError } from "../errors.ts";
 import { storedDocuments } from "./documents.ts";
 import type { DbtResult } from "./operations.ts";
-import type { DbtRanView } from "./schemas.ts";
+import type { DbtRanView } from "./run-schemas.ts";
 import type { Service } from "./service.ts";
 import { requireNotPaused } from "./status.ts";
 

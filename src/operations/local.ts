@@ -14,25 +14,21 @@ import { auditPage, createKey, keyView } from "./keys.ts";
 import { listDocuments } from "./edit.ts";
 import { namedKeys } from "./named-keys.ts";
 import type { Operations } from "./operations.ts";
-import type { CheckView, DescribeView, RejectionsView, RunView } from "./schemas.ts";
+import type { RejectionsView, RunView } from "./run-schemas.ts";
+import type { CheckView, DescribeView } from "./schemas.ts";
 import { checkNotification, listNotices, sendNotices } from "./notify.ts";
 import { performRun } from "./perform.ts";
 import { previewPlan } from "./plan.ts";
 import { previewRecords } from "./preview.ts";
 import { previewRevert, startRevert } from "./revert.ts";
 import { deleteSecret, listSecrets, setSecret } from "./secrets.ts";
-import type { Service } from "./service.ts";
+import type { Dispatch, Service } from "./service.ts";
 import { checkSource, grantsOf } from "./sources.ts";
 import { pause, requireNotPaused, resume, status } from "./status.ts";
 import { suggestMapping } from "./suggest.ts";
 import { Together } from "./together.ts";
 import { runView } from "./views.ts";
 import { listTriggers } from "./webhooks.ts";
-
-/** What becomes of a run that is asked for: a worker is told, or this process does it itself when it is waited for. */
-export interface Dispatch {
-  readonly ring: ((runId: string) => Promise<void>) | null;
-}
 
 export function localOperations(service: Service, { ring }: Dispatch): Operations {
   const { store } = service;

@@ -10,7 +10,7 @@ import type { PlannedChange, RunRef } from "../warehouse.ts";
 import { changeView } from "./change-view.ts";
 import { openDestination, openWarehouse, plannerName } from "./connect.ts";
 import { storedDocuments } from "./documents.ts";
-import type { PlannedChangeView, PlanView } from "./schemas.ts";
+import type { PlannedChangeView, PlanView } from "./run-schemas.ts";
 import type { Service } from "./service.ts";
 import { plannedCounts } from "./views.ts";
 

@@ -10,7 +10,7 @@ import { changeView } from "./change-view.ts";
 import { openDestination, openWarehouse, plannerName } from "./connect.ts";
 import { storedDocuments } from "./documents.ts";
 import type { PreviewOptions } from "./operations.ts";
-import type { PreviewView } from "./schemas.ts";
+import type { PreviewView } from "./run-schemas.ts";
 import type { Service } from "./service.ts";
 
 /** Maps the first rows of the model as a run would that sees them for the first time. Sends nothing. */

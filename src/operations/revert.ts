@@ -2,15 +2,15 @@
 import { ConflictError } from "../errors.ts";
 import { fieldChanges } from "../sync/differences.ts";
 import { compileRestorer } from "../sync/map.ts";
-import { parseRecord, planRevert } from "../sync/records.ts";
+import { parseRecord } from "../sync/kept-record.ts";
+import { planRevert } from "../sync/records.ts";
 import { revertColumns, type PlannedChange, type Planner } from "../warehouse.ts";
 import type { Run } from "../store/runs.ts";
 import { changeView } from "./change-view.ts";
 import { openDestination, openWarehouse, plannerName } from "./connect.ts";
-import type { Dispatch } from "./local.ts";
 import { dryRun, Sample } from "./plan.ts";
-import type { RevertView, RunView } from "./schemas.ts";
-import type { Service } from "./service.ts";
+import type { RevertView, RunView } from "./run-schemas.ts";
+import type { Dispatch, Service } from "./service.ts";
 import { runView } from "./views.ts";
 
 /** What undoing a run would do now, with the first changes of each kind. Sends nothing. */

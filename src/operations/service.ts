@@ -28,3 +28,8 @@ export interface Service {
 
 /** How long a run stays a worker's without a sign of life. */
 export const leaseMs = 30_000;
+
+/** What becomes of a run that is asked for: a worker is told, or this process does it itself when it is waited for. */
+export interface Dispatch {
+  readonly ring: ((runId: string) => Promise<void>) | null;
+}

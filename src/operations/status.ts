@@ -6,7 +6,7 @@ import { nearest } from "../nearest.ts";
 import type { ScheduledSync } from "../store/schedules.ts";
 import { nextTime, startTime } from "../triggers/schedule.ts";
 import { storedDocuments } from "./documents.ts";
-import type { StatusView } from "./schemas.ts";
+import type { StatusView } from "./run-schemas.ts";
 import type { Service } from "./service.ts";
 import { runView } from "./views.ts";
 

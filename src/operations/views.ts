@@ -1,7 +1,7 @@
 /** What people are shown of what the store holds. */
 import type { Run } from "../store/runs.ts";
 import type { PlanCounts } from "../warehouse.ts";
-import type { PlannedCounts, RunView } from "./schemas.ts";
+import type { PlannedCounts, RunView } from "./run-schemas.ts";
 
 export function runView(run: Run, now: Date): RunView {
   const { counts, startedAt, endedAt } = run;

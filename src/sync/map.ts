@@ -12,7 +12,7 @@ import {
 import type { PlannedChange } from "../warehouse.ts";
 import { type Coercion, coercion } from "./coerce.ts";
 import type { FieldSpec, SyncSpec, WhenNull } from "./ports.ts";
-import { parseRecord } from "./records.ts";
+import { parseRecord } from "./kept-record.ts";
 
 export type MappingKinds = ReadonlyMap<string, MappingKind>;
 

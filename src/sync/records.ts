@@ -1,13 +1,9 @@
 /** The records of a run, for a sync that keeps values. */
-import type { Change } from "../destination.ts";
 import { SluiceError } from "../errors.ts";
 import type { Column, Planner, RevertCounts, RunRef, StagedRecord } from "../warehouse.ts";
 import type { RowMapper } from "./map.ts";
 import type { SyncSpec } from "./ports.ts";
 import { conditionalFields } from "./when.ts";
-
-/** What is kept of a change: what finds the record, and its fields. */
-export type KeptRecord = Pick<Change, "match" | "record">;
 
 /** Rows of the plan that are in memory at a time. */
 const pageRows = 1000;
@@ -37,11 +33,6 @@ export async function* stagedRecords(
 /** Nothing is known of the records: those that were accepted are not kept. */
 export async function* noRecords(): AsyncGenerator<readonly StagedRecord[]> {
   yield* [];
-}
-
-/** A record as it was kept. */
-export function parseRecord(text: string): KeptRecord {
-  return JSON.parse(text);
 }
 
 /** Plans what undoes a run. Throws where nothing was kept, or nothing of it can be undone. */

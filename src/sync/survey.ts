@@ -9,7 +9,7 @@ import { type FieldChange, fieldChanges } from "./differences.ts";
 import type { InvalidRow, RowMapper } from "./map.ts";
 import type { RunKind, SyncSpec, When } from "./ports.ts";
 import { conditionalFields } from "./when.ts";
-import { parseRecord } from "./records.ts";
+import { parseRecord } from "./kept-record.ts";
 import { type Sorted, whatToSend } from "./sort.ts";
 
 export interface Surveyed {

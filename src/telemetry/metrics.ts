@@ -1,6 +1,6 @@
 /** What a Prometheus asks every while: how the syncs stand, what the API was asked, how the process does. */
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { StatusView } from "../operations/schemas.ts";
+import type { StatusView } from "../operations/run-schemas.ts";
 
 export interface Metrics {
   /** All of it, as Prometheus reads it. */

@@ -1,7 +1,7 @@
 /** What a run has asked of its destination, for whoever wonders: forms and failures, never a value. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Recorder, withoutValues } from "../../src/connection/record.ts";
-import type { ExchangeView } from "../../src/operations/schemas.ts";
+import type { ExchangeView } from "../../src/operations/run-schemas.ts";
 import { Business, type RunningService } from "../end-to-end/business.ts";
 
 let business: Business;

@@ -13,7 +13,7 @@ import { type ApiOptions, createApi } from "../../src/api/server.ts";
 import { documentOperations } from "../../src/operations/edit.ts";
 import { mappingOperations } from "../../src/operations/edit-mapping.ts";
 import { localOperations } from "../../src/operations/local.ts";
-import type { RunView } from "../../src/operations/schemas.ts";
+import type { RunView } from "../../src/operations/run-schemas.ts";
 import type { Operations } from "../../src/operations/operations.ts";
 import type { Service } from "../../src/operations/service.ts";
 import { takeDeliveries } from "../../src/operations/webhooks.ts";
