@@ -37,6 +37,7 @@ export const standardObjects: readonly z.output<typeof objectSchema>[] = z.array
       text("LastName", { nillable: false, length: 80 }),
       text("FirstName", { length: 40 }),
       text("Email", { type: "email", idLookup: true, length: 80 }),
+      { name: "AccountId", type: "reference", length: 18 },
       text("MailingAddress", { type: "address", createable: false, updateable: false }),
       text("MailingCity", { length: 40 }),
       { name: "Birthdate", type: "date" },
