@@ -51,8 +51,16 @@ export function secondsAt(windows: readonly PaceWindow[], requests: number): num
   return Math.max(0, ...seconds);
 }
 
+/** Who lets requests out one by one. */
+export interface Turns {
+  /** Resolves when a request may go out. */
+  enter(signal: AbortSignal | undefined): Promise<void>;
+  /** A request that was let out has failed. */
+  failed?(error: unknown): void;
+}
+
 /** The turns of one credential in this process: first come, first served, over all of its runs. */
-export class Pacer {
+export class Pacer implements Turns {
   readonly #ledger: PaceLedger;
   readonly #credential: string;
   readonly #windows: readonly PaceWindow[];
@@ -110,10 +118,15 @@ export class Pacer {
 }
 
 /** The same fetch, but a request waits for its turn. */
-export function pace(fetch: Context["fetch"], pacer: Pacer): Context["fetch"] {
+export function pace(fetch: Context["fetch"], turns: Turns): Context["fetch"] {
   return async (url, init) => {
-    await pacer.enter(init?.signal ?? undefined);
-    return fetch(url, init);
+    await turns.enter(init?.signal ?? undefined);
+    try {
+      return await fetch(url, init);
+    } catch (error) {
+      turns.failed?.(error);
+      throw error;
+    }
   };
 }
 

@@ -2,7 +2,8 @@
 import { hash } from "node:crypto";
 import { join, resolve } from "node:path";
 import { legibly } from "../connection/legible.ts";
-import { pace, Pacer, secondsAt, windowsOf } from "../connection/pace.ts";
+import { Feeler } from "../connection/feel.ts";
+import { pace, Pacer, secondsAt, type Turns, windowsOf } from "../connection/pace.ts";
 import { retry } from "../connection/retry.ts";
 import { type Exchange, traceFetch } from "../connection/trace.ts";
 import type { Connection, Context, DestinationAdapter } from "../destination.ts";
@@ -91,8 +92,7 @@ export async function openDestination(
     mayGo?.();
     return await counted(url, init);
   };
-  const pacer = pacerOf(destination, adapter, config, service);
-  const paced = pacer === null ? permitted : pace(permitted, pacer);
+  const paced = pace(permitted, turnsOf(destination, adapter, config, service));
   const connection = retry(legibly(adapter.connect(config, { fetch: paced }), secrets), {
     clock: service.clock,
     random: service.random,
@@ -110,21 +110,20 @@ export async function openDestination(
 }
 
 /** The turns of a destination's credential: whoever uses the same one, in whatever document, waits in the same line. */
-function pacerOf(
+function turnsOf(
   { name, pace: { share } }: DestinationDocument,
   adapter: DestinationAdapter,
   config: Readonly<Record<string, unknown>>,
   { store, clock, pacers }: Service,
-): Pacer | null {
+): Turns {
   const windows = windowsOf(adapter.limits(config), share);
-  if (windows.length === 0) return null;
   const secrets = secretTexts(adapter.connection, config);
   const identity = [adapter.type, config["base_url"], secrets.length > 0 ? secrets : name];
   const credential = hash("sha256", JSON.stringify(identity), "hex").slice(0, 32);
   const key = JSON.stringify([credential, windows]);
   const known = pacers.get(key);
   if (known) return known;
-  const pacer = new Pacer(store.pace, credential, windows, clock);
-  pacers.set(key, pacer);
-  return pacer;
+  const turns = windows.length === 0 ? new Feeler(clock) : new Pacer(store.pace, credential, windows, clock);
+  pacers.set(key, turns);
+  return turns;
 }

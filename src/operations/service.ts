@@ -1,5 +1,5 @@
 /** What the operations work with; `main.ts` opens it. */
-import type { Pacer } from "../connection/pace.ts";
+import type { Turns } from "../connection/pace.ts";
 import type { Sealer } from "../security/sealing.ts";
 import type { Registry } from "../registry.ts";
 import type { Store } from "../store/open.ts";
@@ -17,7 +17,7 @@ export interface Service {
   /** Hosts and ranges that destinations may reach although they are private. */
   readonly allowedAddresses: readonly string[];
   /** The turns of each credential that this process has used. */
-  readonly pacers: Map<string, Pacer>;
+  readonly pacers: Map<string, Turns>;
   /** Where relative paths of documents start. */
   readonly folder: string;
   /** What this service keeps on disk. */
