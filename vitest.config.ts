@@ -6,10 +6,10 @@ const faults = process.env["SLUICE_FAULTS"] === undefined ? ["test/faults/**"] :
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/prepared-store.ts"],
     exclude: [...configDefaults.exclude, ...faults],
     pool: "forks",
-    // One more than the two cores of the machine that this is made for: some wait most of their time.
-    maxWorkers: 3,
+    maxWorkers: 2,
     testTimeout: 180_000,
     hookTimeout: 120_000,
   },

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import createSandbox from "../../destinations/hubspot/sandbox.ts";
 import serveSnowflake, { type ServedSnowflake } from "../../src/warehouses/snowflake/sandbox/index.ts";
+import { copyStore } from "../prepared-store.ts";
 import { type Fault, serveSandbox, type ServedSandbox } from "../../src/sandbox.ts";
 
 const command = join(import.meta.dirname, "../../src/cli/sluice.js");
@@ -133,6 +134,7 @@ export class Business implements AsyncDisposable {
     { source = "duckdb", planner = "{ in: warehouse }" }: BusinessOptions = {},
   ): Promise<Business> {
     const folder = mkdtempSync(join(tmpdir(), "sluice-e2e-"));
+    copyStore(join(folder, ".sluice"));
     const hubspot = await serveSandbox(createSandbox({ limits: false, seed }));
     const business = new Business(folder, hubspot, source === "snowflake" ? await serveSnowflake() : undefined);
     business.write("workspace.yaml", `${sources[source]}planner: ${planner}\n---${workspace}`);

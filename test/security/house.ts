@@ -21,6 +21,7 @@ import { openRegistry } from "../../src/registry.ts";
 import { type Fault, type ServedSandbox, serveSandbox } from "../../src/sandbox.ts";
 import { Access } from "../../src/security/access.ts";
 import { makeKey, type Scope, scopes } from "../../src/security/key.ts";
+import { copyStore } from "../prepared-store.ts";
 import { Sealer } from "../../src/security/sealing.ts";
 import { openMetrics } from "../../src/telemetry/metrics.ts";
 import { openStore } from "../../src/store/open.ts";
@@ -125,6 +126,7 @@ export class House implements AsyncDisposable {
       from range(1, ${rows + 1}) t(id); ${sql}`);
     connection.closeSync();
     database.closeSync();
+    copyStore(join(folder, "data"));
     const store = await openStore({ dataDir: join(folder, "data") });
     const sandbox = await serveSandbox(
       createSandbox({ limits: false, seed: { tokens: [{ token: canary }], properties } }),

@@ -7,6 +7,7 @@ import type { ResolvedSync } from "../../src/documents/resolve.ts";
 import { openStore, type Store } from "../../src/store/open.ts";
 import type { RunCounts } from "../../src/sync/ports.ts";
 import { startPostgres } from "../postgres.ts";
+import { copyStore } from "../prepared-store.ts";
 
 export interface TestStore {
   readonly store: Store;
@@ -22,6 +23,7 @@ export async function startStore(kind: (typeof kindsOfStore)[number]): Promise<T
   const dataDir = mkdtempSync(join(tmpdir(), "sluice-store-"));
   const postgres = kind === "Postgres" ? await startPostgres() : undefined;
   const databaseUrl = await postgres?.database();
+  if (databaseUrl === undefined) copyStore(dataDir);
   const store = await openStore({ databaseUrl, dataDir });
   return {
     store,
