@@ -23,6 +23,8 @@ COPY package.json ./
 COPY src ./src
 COPY destinations ./destinations
 COPY mappings ./mappings
+# The API serves it.
+COPY docs/errors.md ./docs/
 USER node
 VOLUME ["/data"]
 EXPOSE 8080

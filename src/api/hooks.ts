@@ -5,6 +5,7 @@ import { UsageError } from "../errors.ts";
 import type { Operations } from "../operations/operations.ts";
 import type { TakeDelivery } from "../operations/webhooks.ts";
 import { listOf, triggerViewSchema } from "../operations/schemas.ts";
+import { typeOfProblem } from "./errors.ts";
 import { type Api, needs, open } from "./route.ts";
 
 const addressed = z.object({ id: z.string() });
@@ -68,5 +69,5 @@ function tell(reply: FastifyReply, status: number, code: string, detail: string)
   return reply
     .code(status)
     .type("application/problem+json")
-    .send({ type: "about:blank", title: code.replaceAll("_", " "), status, code, detail });
+    .send({ type: typeOfProblem(code), title: code.replaceAll("_", " "), status, code, detail });
 }

@@ -6,22 +6,24 @@ import { DestinationError } from "../destination.ts";
 import { InvalidDocument, type Problem } from "../documents/problem.ts";
 import { ConflictError, NotFoundError, SluiceError, UsageError, WarehouseError } from "../errors.ts";
 import { AccessError } from "../security/access.ts";
+import { typeOfProblem } from "./errors.ts";
 
 /** Answers with what happened and what to do; an error that nobody foresaw is logged and told without its details. */
 export function tellProblem(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const status = statusOf(error);
   if (status >= 500) request.log.error(error);
   const known = !(status === 500);
+  const code = codeOf(error);
   if (status === 401) void reply.header("www-authenticate", 'Bearer realm="sluice"');
   if (status === 429) void reply.header("retry-after", "60");
   return reply
     .code(status)
     .type("application/problem+json")
     .send({
-      type: "about:blank",
+      type: typeOfProblem(code),
       title: STATUS_CODES[status] ?? "Error",
       status,
-      code: codeOf(error),
+      code,
       detail: known ? detailOf(error) : "Something went wrong that Sluice did not foresee. Its log says more.",
       ...(error instanceof SluiceError && error.hint ? { hint: error.hint } : {}),
       ...(error instanceof ZodError ? { errors: error.issues.flatMap(requestErrors) } : {}),

@@ -8,6 +8,7 @@ import { guard, type Noted } from "./access.ts";
 import { dbtRoutes } from "./dbt.ts";
 import { destinationRoutes } from "./destinations.ts";
 import { documentRoutes } from "./documents.ts";
+import { errorRoutes } from "./errors.ts";
 import { healthRoutes, metricRoutes, type Readiness } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
 import type { TakeDelivery } from "../operations/webhooks.ts";
@@ -104,6 +105,7 @@ export function createApi(
     hookRoutes(described, takeDelivery);
     healthRoutes(described, readiness);
     metricRoutes(described, metrics);
+    errorRoutes(described);
   });
   return api;
 }

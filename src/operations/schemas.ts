@@ -265,7 +265,7 @@ export type NoticeView = z.output<typeof noticeSchema>;
 
 export const problemSchema = z
   .object({
-    type: z.string(),
+    type: z.string().meta({ description: "Where the service explains the code, as a path of its own." }),
     title: z.string(),
     status: z.int(),
     code: z.string().meta({ description: "Stable: programs may go by it." }),

@@ -13,11 +13,11 @@ afterAll(async () => {
   await business?.[Symbol.asyncDispose]();
 });
 
-/** The answer is a problem document with this status and code. */
-function expectProblem(answer: Answered, status: number, code: string): void {
+/** The answer is a problem document with this status and code, and its type leads to where the code is explained. */
+function expectProblem(answer: Answered, status: number, code: string, anchor = code): void {
   expect(answer.type).toMatch(/^application\/problem\+json/);
   expect(answer.body).toMatchObject({
-    type: "about:blank",
+    type: `/docs/errors#${anchor}`,
     status,
     code,
     title: expect.stringMatching(/./),
@@ -130,9 +130,18 @@ describe("what the state of things forbids is 409", () => {
 
 test("a destination that refuses is 502, and the service goes on", async () => {
   await business.fault({ path: "/", fault: { kind: "status", status: 401 } });
-  expectProblem(await service.ask("POST", "/v1/destinations/hubspot/check"), 502, "http_401");
+  expectProblem(await service.ask("POST", "/v1/destinations/hubspot/check"), 502, "http_401", "http_status");
   await business.clearFaults();
   expect(await service.ask("POST", "/v1/destinations/hubspot/check")).toMatchObject({ status: 200 });
+});
+
+test("the type of a problem leads to its row of the catalogue, which everybody may read", async () => {
+  const { body } = await service.ask("GET", "/v1/runs/run_nothing");
+  const [path = "", anchor = ""] = (body as { type: string }).type.split("#");
+  const response = await fetch(`${service.url}${path}`);
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toBe("text/markdown; charset=utf-8");
+  expect(await response.text()).toContain(`<a id="${anchor}"></a>\`run_not_found\``);
 });
 
 test("no wrong request is worth an error in the log", () => {
