@@ -130,17 +130,7 @@ export class Site implements AsyncDisposable {
   }
 
   async start(role: "api" | "worker", environment: Record<string, string> = {}): Promise<RunningService> {
-    const args = [
-      ...(process.env["PROF"] ? ["--cpu-prof", "--cpu-prof-dir=/tmp/faults-prof"] : []),
-      command,
-      "--dir",
-      this.folder,
-      "start",
-      "--port",
-      "0",
-      "--role",
-      role,
-    ];
+    const args = [command, "--dir", this.folder, "start", "--port", "0", "--role", role];
     const child = spawn(process.execPath, args, {
       env: { PATH: process.env["PATH"], ...this.environment, ...environment },
       stdio: ["ignore", "pipe", "pipe"],
