@@ -1,15 +1,17 @@
 import { configDefaults, defineConfig } from "vitest/config";
 
 // Faults take minutes, most of them spent waiting for leases to run out: "npm run test:faults".
-const faults = process.env["SLUICE_FAULTS"] === undefined ? ["test/faults/**"] : [];
+const withFaults = process.env["SLUICE_FAULTS"] !== undefined;
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/prepared-store.ts"],
-    exclude: [...configDefaults.exclude, ...faults],
+    exclude: [...configDefaults.exclude, ...(withFaults ? [] : ["test/faults/**"])],
     pool: "forks",
-    maxWorkers: 2,
+    // One more than the two cores of the machine that this is made for: some wait most of their time. A fault's site has
+    // processes enough of its own.
+    maxWorkers: withFaults ? 2 : 3,
     testTimeout: 180_000,
     hookTimeout: 120_000,
   },

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Business, type BusinessOptions, isAccountedFor, type RunJson } from "./business.ts";
+import { Business, type BusinessOptions, isAccountedFor, type RunJson } from "../end-to-end/business.ts";
 
 test.each<BusinessOptions>([{ source: "duckdb" }, { source: "snowflake" }])(
   "kill -9 at any moment over $source, then run again: contents equal the model, and state claims nothing that HubSpot lacks",

@@ -3,7 +3,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startPostgres, type TestPostgres } from "../postgres.ts";
 import { hasRedis, startRedis, type TestRedis } from "../redis.ts";
-import { Business, isAccountedFor, type RunningService } from "./business.ts";
+import { Business, isAccountedFor, type RunningService } from "../end-to-end/business.ts";
 
 /** Slow enough that another worker has started before the run is done. */
 const slow = { path: "/batch/", times: null, fault: { kind: "delay", ms: 1500 } } as const;
