@@ -166,12 +166,12 @@ function requiredMisfits(spec: SyncSpec, object: ObjectDescription): readonly Mi
 
 function unknownColumn(name: string, columns: readonly Column[]): string {
   const names = columns.filter(({ lookup }) => lookup === undefined).map((column) => column.name);
-  return `the model has no column "${name}"${nearest(name, names)}; it has ${list(names)}`;
+  return `the model has no column "${name}"${nearest(name, names) || "."} It has ${list(names)}.`;
 }
 
 function unknownField(name: string, object: ObjectDescription): string {
   const names = object.fields.map((field) => field.name);
-  return `${object.name} has no field "${name}"${nearest(name, names)}. "sluice describe" lists its fields`;
+  return `${object.name} has no field "${name}"${nearest(name, names) || "."} "sluice describe" lists its fields.`;
 }
 
 function list(names: readonly string[]): string {
