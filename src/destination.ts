@@ -32,6 +32,29 @@ export interface RateLimit {
 export interface Context {
   /** Like the web's `fetch`, but paced, timed out, refusing private addresses, and classified. Paths are absolute URLs. */
   readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response>;
+  /** Access tokens under a grant. The service asks for them, keeps them, and replaces them once for all who have one. */
+  readonly bearer: (grant: TokenGrant) => Bearer;
+}
+
+/** How access tokens are asked for: a form that is posted to an address (RFC 6749). */
+export interface TokenGrant {
+  readonly url: string;
+  /** The fields of the form, made anew for every token: an assertion has a time in it. */
+  readonly form: () => Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * The refresh token that a person was given; the service adds it to the form, or the one that the vendor gave in its
+   * place since. Such a grant needs the service's secret key, for the newest refresh token exists nowhere else.
+   */
+  readonly refreshToken?: string | undefined;
+}
+
+/** Requests with an access token. */
+export interface Bearer {
+  /** Like `Context.fetch`, with the token. A token that is refused with 401 is replaced, and the request sent once more. */
+  readonly fetch: Context["fetch"];
+  /** What the vendor said beside the token, such as the account's own address. */
+  said(signal?: AbortSignal): Promise<Readonly<Record<string, unknown>>>;
 }
 
 export interface FailedResponse {

@@ -38,6 +38,7 @@ export async function openService(config: Config, { folder, environment, registr
     sealer,
     allowedAddresses,
     pacers: new Map(),
+    tokens: new Map(),
     folder,
     dataDir,
     worker,

@@ -14,7 +14,7 @@ const words = ["src/errors.ts", "src/nearest.ts"];
 /** Folder or file → what it may import. The longest match decides; a folder may always import itself. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   "destinations/": ["src/destination.ts"],
-  "destinations/*/sandbox": ["src/sandbox.ts", "src/rate-window.ts"],
+  "destinations/*/sandbox": ["src/sandbox.ts", "src/rate-window.ts", "src/token-endpoint.ts"],
   "mappings/": ["src/mapping.ts"],
 
   "src/errors.ts": [],
@@ -27,6 +27,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/mapping.ts": ["src/warehouse.ts"],
   "src/sandbox.ts": [...words],
   "src/rate-window.ts": [],
+  "src/token-endpoint.ts": [],
   "src/address-guard.ts": [],
   "src/fetch.ts": ["src/address-guard.ts", "src/destination.ts", ...words],
   "src/registry.ts": [...contracts, "src/sandbox.ts", ...words],

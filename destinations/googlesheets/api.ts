@@ -1,9 +1,9 @@
 /** The Sheets API as the adapter calls it: a spreadsheet's tabs, a tab's cells, and changes applied whole or not at all. */
 import { z } from "zod";
-import { type Context, DestinationError } from "../../src/destination.ts";
+import type { Bearer, Context } from "../../src/destination.ts";
 import { parseAnswer, parseJson, refusalOf } from "./errors.ts";
 import { apiAddress, type SheetsConfig } from "./settings.ts";
-import { askToken, type Token } from "./token.ts";
+import { grantOf } from "./token.ts";
 import type { Cell } from "./table.ts";
 import type { SheetRequest } from "./requests.ts";
 
@@ -46,27 +46,9 @@ export interface SheetsApi {
 
 export function openApi(config: SheetsConfig, context: Context): SheetsApi {
   const root = `${apiAddress(config)}/v4/spreadsheets/${encodeURIComponent(config.spreadsheet_id)}`;
-  let token: Promise<Token> | undefined;
-  const current = async (signal?: AbortSignal): Promise<string> => {
-    const held = await token;
-    if (held && held.endsAt > Date.now()) return held.text;
-    const asked = askToken(config, context, signal);
-    token = asked;
-    asked.catch(() => {
-      if (token === asked) token = undefined;
-    });
-    return (await asked).text;
-  };
-  const call = async (path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> => {
-    const authorization = `Bearer ${await current(signal)}`;
-    try {
-      return await send(`${root}${path}`, { authorization, body, signal }, context);
-    } catch (error) {
-      // A token that was withdrawn is not used again.
-      if (error instanceof DestinationError && error.status === 401) token = undefined;
-      throw error;
-    }
-  };
+  const bearer = context.bearer(grantOf(config));
+  const call = (path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> =>
+    send(`${root}${path}`, { body, signal }, bearer);
   return {
     spreadsheet: async (signal) =>
       parseAnswer(
@@ -87,17 +69,15 @@ export function openApi(config: SheetsConfig, context: Context): SheetsApi {
 const quoted = (tab: string): string => `'${tab.replaceAll("'", "''")}'`;
 
 interface Asked {
-  readonly authorization: string;
   /** Undefined: a GET. */
   readonly body: unknown;
   readonly signal: AbortSignal | undefined;
 }
 
-async function send(url: string, { authorization, body, signal }: Asked, { fetch }: Context): Promise<unknown> {
+async function send(url: string, { body, signal }: Asked, { fetch }: Bearer): Promise<unknown> {
   const response = await fetch(url, {
     method: body === undefined ? "GET" : "POST",
     headers: {
-      authorization,
       accept: "application/json",
       ...(body === undefined ? {} : { "content-type": "application/json" }),
     },

@@ -1,13 +1,7 @@
 /** HubSpot's API as the adapter calls it: HubSpot's own client shapes each request, the service's fetch sends it. */
 import { type Context, DestinationError } from "../../src/destination.ts";
 import { refusalOf } from "./errors.ts";
-
-export interface HubSpotConfig {
-  readonly access_token: string;
-  readonly base_url: string;
-  readonly api_version: "2026-03" | "2026-09";
-  readonly tier: "free" | "starter" | "professional" | "enterprise";
-}
+import type { HubSpotConfig } from "./settings.ts";
 
 /** An answer about records: 2xx, or a 4xx that is neither about the credential nor about limits. */
 export interface Answer {
@@ -31,8 +25,8 @@ type ApiRequest = (options: {
   signal?: AbortSignal | undefined;
 }) => Promise<Response>;
 
-export function openApi(config: HubSpotConfig, { fetch }: Context): HubSpotApi {
-  const client = openClient(config, fetch);
+export function openApi(config: HubSpotConfig, context: Context): HubSpotApi {
+  const client = openClient(config, authorized(config, context));
   const call: HubSpotApi["call"] = async (method, path, body, signal) => {
     const apiRequest = await client;
     const response = await apiRequest({ method, path, body, signal });
@@ -49,6 +43,16 @@ export function openApi(config: HubSpotConfig, { fetch }: Context): HubSpotApi {
   };
 }
 
+/** What sends a request: with the token that the client has put on it, or with one that the service renews. */
+function authorized(
+  { base_url, client_id = "", client_secret = "", refresh_token }: HubSpotConfig,
+  { fetch, bearer }: Context,
+): Context["fetch"] {
+  if (refresh_token === undefined) return fetch;
+  const url = `${base_url.replace(/\/+$/, "")}/oauth/v3/token`;
+  return bearer({ url, form: () => ({ client_id, client_secret }), refreshToken: refresh_token }).fetch;
+}
+
 /**
  * HubSpot's client with our transport: it sets the base path, the credential and the headers, and would send through the
  * global fetch, which knows no pace, no deadline and no guarded addresses. Imported late, for it is large.
@@ -57,7 +61,12 @@ async function openClient(config: HubSpotConfig, fetch: Context["fetch"]): Promi
   const { Client } = await import("@hubspot/api-client");
   const { Request } = await import("@hubspot/api-client/lib/src/services/http/Request.js");
   const basePath = config.base_url.replace(/\/+$/, "");
-  const client = new Client({ accessToken: config.access_token, basePath, numberOfApiCallRetries: 0 });
+  const { access_token: accessToken } = config;
+  const client = new Client({
+    ...(accessToken === undefined ? {} : { accessToken }),
+    basePath,
+    numberOfApiCallRetries: 0,
+  });
   return ({ signal, ...options }) => {
     const request = new Request(client.config, options);
     return fetch(request.getUrl(), { ...request.getSendData(), ...(signal ? { signal } : {}) });

@@ -16,24 +16,12 @@ import {
   type RateLimit,
 } from "../../src/destination.ts";
 import { parseAnswer } from "./answers.ts";
-import { type HubSpotApi, type HubSpotConfig, openApi } from "./api.ts";
+import { type HubSpotApi, openApi } from "./api.ts";
 import { hubspotFailure, refusalOf } from "./errors.ts";
 import { ignoresCase, propertiesSchema, toFields } from "./fields.ts";
 import { ensureList, findList, listMissing, parseSettings, writeMemberships } from "./memberships.ts";
 import { readRecords, writeRecords } from "./records.ts";
-
-const connection = z.strictObject({
-  access_token: z
-    .string()
-    .min(1)
-    .meta({ secret: true, description: "A private app's access token, or a service key." }),
-  base_url: z.url().default("https://api.hubapi.com").meta({ description: "Another address, such as a sandbox's." }),
-  api_version: z.enum(["2026-03", "2026-09"]).default("2026-09").meta({ description: "HubSpot's dated API version." }),
-  tier: z
-    .enum(["free", "starter", "professional", "enterprise"])
-    .default("professional")
-    .meta({ description: "The account's tier, which decides its rate limits." }),
-});
+import { connection, type HubSpotConfig } from "./settings.ts";
 
 /** Requests in ten seconds and in a day, by tier. */
 const limitsByTier: Readonly<Record<HubSpotConfig["tier"], readonly [number, number]>> = {
@@ -42,6 +30,9 @@ const limitsByTier: Readonly<Record<HubSpotConfig["tier"], readonly [number, num
   professional: [190, 625_000],
   enterprise: [190, 1_000_000],
 };
+
+/** Requests in ten seconds of an app that was authorized by OAuth, in each account, whatever its tier. */
+const requestsOfApps = 110;
 
 /** What HubSpot calls the standard objects. */
 const standardObjects: Readonly<Record<string, { readonly title: string; readonly typeId: string }>> = {
@@ -60,8 +51,9 @@ const hubspot: DestinationAdapter<HubSpotConfig> = {
   type: "hubspot",
   title: "HubSpot",
   connection,
-  limits({ tier }): readonly RateLimit[] {
-    const [rolling, daily] = limitsByTier[tier];
+  limits({ tier, refresh_token }): readonly RateLimit[] {
+    const [ofTier, daily] = limitsByTier[tier];
+    const rolling = refresh_token === undefined ? ofTier : requestsOfApps;
     return [
       { name: "ten seconds", requests: rolling, perMs: 10_000 },
       { name: "day", requests: daily, perMs: 86_400_000 },

@@ -10,6 +10,7 @@ import { Lists } from "./sandbox/lists.ts";
 import { ObjectStore } from "./sandbox/objects.ts";
 import { type Property, propertySchema, standardProperties } from "./sandbox/properties.ts";
 import { RateWindow } from "../../src/rate-window.ts";
+import { appsSchema, TokenEndpoint } from "../../src/token-endpoint.ts";
 
 /** What the account has from the start. */
 const seedSchema = z.object({
@@ -17,6 +18,8 @@ const seedSchema = z.object({
   properties: z.record(z.string(), z.array(propertySchema)).default({}),
   /** The tokens it takes, each with its scopes (undefined: all). None given: any token but `expired`. */
   tokens: z.array(z.object({ token: z.string(), scopes: z.array(z.string()).optional() })).optional(),
+  /** The apps that were installed by OAuth. */
+  apps: appsSchema,
   customObjects: z
     .array(z.object({ name: z.string(), label: z.string(), properties: z.array(propertySchema).default([]) }))
     .default([]),
@@ -44,7 +47,8 @@ const createSandbox: CreateSandbox = ({ limits = true, seed = {}, now = Date.now
     },
     distort,
     handle: (request) => {
-      const denied = denial(request, account.tokens);
+      if (request.path === "/oauth/v3/token") return state.tokens.answer(request.form ?? {});
+      const denied = state.opens(request) ? undefined : denial(request, account.tokens);
       if (denied) return denied;
       if (limits && !window.enter()) return { ...tenSecondLimit, headers: limitHeaders() };
       return { headers: limitHeaders(), ...state.handle(request) };
@@ -55,14 +59,16 @@ const createSandbox: CreateSandbox = ({ limits = true, seed = {}, now = Date.now
 export default createSandbox;
 
 class Account {
+  readonly tokens: TokenEndpoint;
   readonly #objects: ReadonlyMap<string, ObjectStore>;
   readonly #custom: z.output<typeof seedSchema>["customObjects"];
   readonly #lists: Lists;
   readonly #now: () => number;
   #lastId = 1000;
 
-  constructor({ properties, customObjects }: z.output<typeof seedSchema>, now: () => number) {
+  constructor({ properties, customObjects, apps }: z.output<typeof seedSchema>, now: () => number) {
     this.#now = now;
+    this.tokens = new TokenEndpoint(apps, { prefix: "hubspot", now });
     this.#custom = customObjects;
     const standard = Object.entries(standardProperties).map(
       ([name, own]) => new ObjectStore(name, typeIds[name] ?? "", [...own, ...(properties[name] ?? [])]),
@@ -73,6 +79,11 @@ class Account {
     );
     this.#objects = new Map([...standard, ...custom].map((object) => [object.name, object]));
     this.#lists = new Lists(this.#objects, () => this.#at());
+  }
+
+  /** Whether a request has an app's token, which is good for everything here. */
+  opens({ headers }: SandboxRequest): boolean {
+    return this.tokens.opens(bearerOf(headers) ?? "");
   }
 
   contents(): ReturnType<Sandbox["contents"]> {
@@ -219,11 +230,15 @@ function notFound({ method, path }: SandboxRequest): SandboxResponse {
 }
 
 /** Why a request may not be made with its token, if it may not. */
+function bearerOf(headers: SandboxRequest["headers"]): string | undefined {
+  return /^Bearer (.+)$/.exec(headers["authorization"] ?? "")?.[1];
+}
+
 function denial(
   { headers, method, path }: SandboxRequest,
   tokens: z.output<typeof seedSchema>["tokens"],
 ): SandboxResponse | undefined {
-  const token = /^Bearer (.+)$/.exec(headers["authorization"] ?? "")?.[1];
+  const token = bearerOf(headers);
   const known = tokens?.find((one) => one.token === token);
   if (token === undefined || token === "expired" || (tokens && !known)) return failures["unauthorized"];
   const scopes = known?.scopes;

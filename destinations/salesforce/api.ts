@@ -1,9 +1,9 @@
-/** Salesforce's REST API as the adapter calls it, with a session that is renewed when it has ended. */
+/** Salesforce's REST API as the adapter calls it. */
 import { z } from "zod";
-import { type Context, DestinationError } from "../../src/destination.ts";
+import { type Bearer, type Context, DestinationError } from "../../src/destination.ts";
 import { parseAnswer, refusalOf } from "./errors.ts";
 import type { SalesforceConfig } from "./settings.ts";
-import { openSession, type Session } from "./token.ts";
+import { addressOf, grantOf } from "./token.ts";
 
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
@@ -28,30 +28,12 @@ const pageSchema = z.object({
 });
 
 export function openApi(config: SalesforceConfig, context: Context): SalesforceApi {
-  let session: Promise<Session> | undefined;
-  const current = (signal?: AbortSignal): Promise<Session> => {
-    if (session) return session;
-    const opened = openSession(config, context, signal);
-    session = opened;
-    opened.catch(() => {
-      if (session === opened) session = undefined;
-    });
-    return opened;
-  };
+  const bearer = context.bearer(grantOf(config));
   const root = `/services/data/v${config.api_version}`;
-  const send = async (asked: Asked, signal?: AbortSignal): Promise<Answer> => {
-    const used = current(signal);
-    try {
-      return await request(await used, asked, context, signal);
-    } catch (error) {
-      if (!isSessionEnded(error)) throw error;
-      // Others may have renewed it meanwhile.
-      if (session === used) session = undefined;
-      return request(await current(signal), asked, context, signal);
-    }
+  const call: SalesforceApi["call"] = async (method, path, body, signal) => {
+    const address = addressOf(config, await bearer.said(signal));
+    return await request(`${address}${root}${path}`, { method, body, signal }, bearer);
   };
-  const call: SalesforceApi["call"] = (method, path, body, signal) =>
-    send({ method, path: `${root}${path}`, body }, signal);
   return {
     call,
     query: async (soql, signal) => {
@@ -72,28 +54,14 @@ export function openApi(config: SalesforceConfig, context: Context): SalesforceA
 
 interface Asked {
   readonly method: Method;
-  readonly path: string;
   readonly body: unknown;
+  readonly signal: AbortSignal | undefined;
 }
 
-/** A token's end is refused before anything is applied. What the token endpoint itself refuses is no ended session. */
-function isSessionEnded(error: unknown): boolean {
-  return error instanceof DestinationError && error.status === 401 && error.code === "INVALID_SESSION_ID";
-}
-
-async function request(
-  { token, address }: Session,
-  { method, path, body }: Asked,
-  { fetch }: Context,
-  signal?: AbortSignal,
-): Promise<Answer> {
-  const response = await fetch(`${address}${path}`, {
+async function request(url: string, { method, body, signal }: Asked, { fetch }: Bearer): Promise<Answer> {
+  const response = await fetch(url, {
     method,
-    headers: {
-      authorization: `Bearer ${token}`,
-      accept: "application/json",
-      ...(body === undefined ? {} : { "content-type": "application/json" }),
-    },
+    headers: { accept: "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     ...(signal ? { signal } : {}),
   });

@@ -3,6 +3,7 @@
  * Collections and the SOQL that looks for values. Errors are in Salesforce's own form: lists, even of one.
  */
 import { z } from "zod";
+import { appsSchema, TokenEndpoint } from "../../src/token-endpoint.ts";
 import type { CreateSandbox, SandboxRequest, SandboxResponse } from "../../src/sandbox.ts";
 import { handleCollection } from "./sandbox/collections.ts";
 import { objectSchema, ObjectStore, standardObjects } from "./sandbox/objects.ts";
@@ -12,6 +13,8 @@ const seedSchema = z.object({
   objects: z.array(objectSchema).default([]),
   /** The apps that may connect. None given: any whose secret is not `expired`. */
   apps: z.array(z.object({ client_id: z.string(), client_secret: z.string() })).optional(),
+  /** The apps that a user has let in. */
+  authorized: appsSchema,
   allowance: z.int().default(15_000),
 });
 type Seed = z.output<typeof seedSchema>;
@@ -20,10 +23,10 @@ const dayMs = 86_400_000;
 
 const createSandbox: CreateSandbox = ({ limits = true, seed = {}, now = Date.now } = {}) => {
   const given = seedSchema.parse(seed);
-  let state = open(given);
+  let state = open(given, now);
   const api = (request: SandboxRequest): SandboxResponse => {
     const token = /^Bearer (.+)$/.exec(request.headers["authorization"] ?? "")?.[1] ?? "";
-    if (!state.tokens.has(token)) return failures["session_ended"] ?? { status: 401 };
+    if (!state.tokens.has(token) && !state.endpoint.opens(token)) return failures["session_ended"] ?? { status: 401 };
     state.asked = state.asked.filter((at) => at > now() - dayMs);
     if (limits && state.asked.length >= given.allowance) return failures["request_limit"] ?? { status: 403 };
     state.asked.push(now());
@@ -35,11 +38,12 @@ const createSandbox: CreateSandbox = ({ limits = true, seed = {}, now = Date.now
     contents: () =>
       Object.fromEntries([...state.objects.values()].map((one) => [one.name, Object.fromEntries(one.records)])),
     reset: () => {
-      state = open(given);
+      state = open(given, now);
     },
     distort,
     handle: (request) => {
       if (request.path !== "/services/oauth2/token") return api(request);
+      if (request.form?.["grant_type"] === "refresh_token") return state.endpoint.answer(withBasic(request));
       return tokenAnswer(request, given.apps, state.tokens);
     },
   };
@@ -50,12 +54,14 @@ export default createSandbox;
 interface State {
   readonly objects: ReadonlyMap<string, ObjectStore>;
   readonly tokens: Set<string>;
+  readonly endpoint: TokenEndpoint;
   asked: number[];
 }
 
-function open({ objects }: Seed): State {
+function open({ objects, authorized }: Seed, now: () => number): State {
   const all = [...standardObjects, ...objects].map((one, at) => new ObjectStore(one, at));
-  return { objects: new Map(all.map((one) => [one.name.toLowerCase(), one])), tokens: new Set(), asked: [] };
+  const endpoint = new TokenEndpoint(authorized, { prefix: "salesforce", now });
+  return { objects: new Map(all.map((one) => [one.name.toLowerCase(), one])), tokens: new Set(), endpoint, asked: [] };
 }
 
 function route(request: SandboxRequest, objects: ReadonlyMap<string, ObjectStore>): SandboxResponse {
@@ -71,10 +77,21 @@ function route(request: SandboxRequest, objects: ReadonlyMap<string, ObjectStore
   return refusal(404, "NOT_FOUND", "The requested resource does not exist");
 }
 
-/** By client credentials in the header; a form's body, as the JWT bearer flow has it, is not read here. */
-function tokenAnswer({ headers }: SandboxRequest, apps: Seed["apps"], tokens: Set<string>): SandboxResponse {
+/** The client's id and secret that a request has in its header. */
+function basicOf({ headers }: SandboxRequest): readonly string[] {
   const basic = /^Basic (.+)$/.exec(headers["authorization"] ?? "")?.[1] ?? "";
-  const [id = "", secret = ""] = Buffer.from(basic, "base64").toString().split(":");
+  return Buffer.from(basic, "base64").toString().split(":");
+}
+
+/** A form, with the client of the header where there is one. */
+function withBasic(request: SandboxRequest): Readonly<Record<string, string>> {
+  const [client_id = "", client_secret] = basicOf(request);
+  return { ...request.form, ...(client_secret === undefined ? {} : { client_id, client_secret }) };
+}
+
+/** By client credentials in the header; a form's body, as the JWT bearer flow has it, is not read here. */
+function tokenAnswer(request: SandboxRequest, apps: Seed["apps"], tokens: Set<string>): SandboxResponse {
+  const [id = "", secret = ""] = basicOf(request);
   const known = apps
     ? apps.some(({ client_id, client_secret }) => client_id === id && client_secret === secret)
     : secret !== "" && secret !== "expired";

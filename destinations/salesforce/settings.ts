@@ -12,6 +12,11 @@ export const connection = z
       .min(1)
       .optional()
       .meta({ secret: true, description: "Its consumer secret, for the client credentials flow." }),
+    refresh_token: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ secret: true, description: "A user's refresh token, for the web server flow." }),
     private_key: z
       .string()
       .min(1)
@@ -37,9 +42,11 @@ export const connection = z
       .default(100_000)
       .meta({ description: "API requests that the org may make in 24 hours: Setup, Company Information." }),
   })
-  .refine(({ client_secret, private_key }) => (client_secret === undefined) !== (private_key === undefined), {
-    error: "give either client_secret or private_key",
-  })
+  .refine(
+    ({ client_secret, private_key, refresh_token }) =>
+      (client_secret === undefined && refresh_token === undefined) !== (private_key === undefined),
+    { error: "give either private_key, or client_secret or refresh_token or both" },
+  )
   .refine(({ private_key, username }) => (private_key === undefined) === (username === undefined), {
     error: "private_key needs username, and only it does",
   });

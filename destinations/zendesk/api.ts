@@ -21,13 +21,10 @@ export interface ZendeskApi {
 }
 
 /** The API of one account, through the service's fetch. */
-export function openApi(config: ZendeskConfig, { fetch }: Context): ZendeskApi {
+export function openApi(config: ZendeskConfig, context: Context): ZendeskApi {
   const base = (config.base_url ?? `https://${config.subdomain}.zendesk.com`).replace(/\/+$/, "");
-  const headers = {
-    authorization: authorization(config),
-    accept: "application/json",
-    "content-type": "application/json",
-  };
+  const { fetch, headers: credential } = authorized(config, base, context);
+  const headers = { ...credential, accept: "application/json", "content-type": "application/json" };
   const call: ZendeskApi["call"] = async (method, path, body, signal) => {
     const response = await fetch(`${base}/api/v2${path}`, {
       method,
@@ -47,9 +44,20 @@ export function openApi(config: ZendeskConfig, { fetch }: Context): ZendeskApi {
   };
 }
 
-function authorization({ email, api_token, access_token }: ZendeskConfig): string {
-  if (access_token !== undefined) return `Bearer ${access_token}`;
-  return `Basic ${Buffer.from(`${email}/token:${api_token}`).toString("base64")}`;
+/** What sends a request with the credential, and the headers that it wants for that. */
+function authorized(
+  { email, api_token, access_token, client_id = "", client_secret = "", refresh_token }: ZendeskConfig,
+  base: string,
+  { fetch, bearer }: Context,
+): Pick<Context, "fetch"> & { readonly headers: Readonly<Record<string, string>> } {
+  if (refresh_token !== undefined) {
+    const form = { client_id, client_secret, scope: "read write" };
+    const grant = { url: `${base}/oauth/tokens`, form: () => form, refreshToken: refresh_token };
+    return { fetch: bearer(grant).fetch, headers: {} };
+  }
+  if (access_token !== undefined) return { fetch, headers: { authorization: `Bearer ${access_token}` } };
+  const basic = Buffer.from(`${email}/token:${api_token}`).toString("base64");
+  return { fetch, headers: { authorization: `Basic ${basic}` } };
 }
 
 function isSuccess({ status }: Answer): boolean {

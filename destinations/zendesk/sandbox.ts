@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { RateWindow } from "../../src/rate-window.ts";
+import { appsSchema, TokenEndpoint } from "../../src/token-endpoint.ts";
 import type { CreateSandbox, SandboxRequest, SandboxResponse } from "../../src/sandbox.ts";
 import { failures, forbidden, notFound, rateLimit, refusal, unauthorized } from "./sandbox/answers.ts";
 import { failedForms, Jobs, type Result } from "./sandbox/jobs.ts";
@@ -16,6 +17,8 @@ import { customFieldSchema, listIn, shownField, type Values } from "./sandbox/va
 const seedSchema = z.object({
   /** The credentials it takes: `email/token:…` or a bearer token. None given: any but one that ends in `wrong`. */
   credentials: z.array(z.object({ secret: z.string(), role: z.string().default("admin") })).optional(),
+  /** The OAuth clients that a user has let in. */
+  clients: appsSchema,
   user_fields: z.array(customFieldSchema).default([]),
   organization_fields: z.array(customFieldSchema).default([]),
   users: z.array(userSeed).default([]),
@@ -71,10 +74,12 @@ class Account {
   readonly #users: Users;
   readonly #organizations: Organizations;
   readonly #jobs: Jobs;
+  readonly #tokens: TokenEndpoint;
   #last = 0;
 
   constructor(seed: Seed, now: () => number) {
     this.#seed = seed;
+    this.#tokens = new TokenEndpoint(seed.clients, { prefix: "zendesk", now });
     const newId = (): number => 360_000_000_000 + (this.#last += 1);
     const { job_ms: jobMs, failed_rows: failedForm, search_delay_ms: searchDelayMs, nameless, groups } = seed;
     this.#jobs = new Jobs({ now, jobMs, failedForm });
@@ -91,6 +96,7 @@ class Account {
   }
 
   handle(request: SandboxRequest): SandboxResponse {
+    if (request.path === "/oauth/tokens") return this.#tokens.answer(request.form ?? {});
     const role = this.#roleOf(request);
     if (request.path === "/api/v2/users/me")
       return role === undefined && hasCredential(request) ? unauthorized : me(role);
@@ -115,6 +121,7 @@ class Account {
   #roleOf({ headers }: SandboxRequest): string | undefined {
     const secret = secretIn(headers["authorization"]);
     if (secret === undefined) return undefined;
+    if (this.#tokens.opens(secret)) return "admin";
     const { credentials } = this.#seed;
     if (credentials === undefined) return secret.endsWith("wrong") ? undefined : "admin";
     return credentials.find((one) => one.secret === secret)?.role;

@@ -2,6 +2,7 @@
 import { type Context, DestinationError, type RateLimit } from "../destination.ts";
 import { messageOf, SluiceError } from "../errors.ts";
 import type { Clock } from "../sync/ports.ts";
+import { orStopped } from "./or-stopped.ts";
 
 /** At most `requests` in any span of `spanMs`; times are kept to within `bucketMs`. */
 export interface PaceWindow {
@@ -134,18 +135,4 @@ function usedUp(windows: readonly PaceWindow[], waitMs: number): DestinationErro
   const longest = windows.reduce((one, other) => (one.spanMs > other.spanMs ? one : other));
   const message = `The limit "${longest.name}" of ${longest.requests} requests is used up.`;
   return new DestinationError("busy", message, { code: "limit_used_up", applied: "no", retryAfterMs: waitMs });
-}
-
-/** Who is told to stop does not wait for those ahead, which may take long. */
-async function orStopped(entered: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (!signal) return entered;
-  const stopped = Promise.withResolvers<never>();
-  const stop = (): void => stopped.reject(signal.reason);
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    if (signal.aborted) stop();
-    await Promise.race([entered, stopped.promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }

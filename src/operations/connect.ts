@@ -2,6 +2,7 @@
 import { hash } from "node:crypto";
 import { join, resolve } from "node:path";
 import { legibly } from "../connection/legible.ts";
+import { openBearer } from "../connection/bearer.ts";
 import { Feeler } from "../connection/feel.ts";
 import { pace, Pacer, secondsAt, type Turns, windowsOf } from "../connection/pace.ts";
 import { retry } from "../connection/retry.ts";
@@ -15,6 +16,7 @@ import type { PlannerPlace, Warehouse } from "../warehouse.ts";
 import { knownTo } from "./secrets.ts";
 import type { Service } from "./service.ts";
 import type { LookupSpec } from "../sync/ports.ts";
+import { keeperOf } from "./tokens.ts";
 
 /** The warehouse of a source. It connects on first use; whoever opens it closes it. */
 export async function openWarehouse(source: SourceDocument, service: Service): Promise<Warehouse> {
@@ -75,7 +77,7 @@ export async function openDestination(
 ): Promise<OpenDestination> {
   const adapter: DestinationAdapter = await service.registry.loadDestination(destination.type);
   const config = resolveConnection(destination, adapter.connection, await knownTo(destination, service));
-  const secrets = secretTexts(adapter.connection, config);
+  const secrets = [...secretTexts(adapter.connection, config)];
   let requests = 0;
   const outbound = createFetch({
     adapter,
@@ -93,7 +95,16 @@ export async function openDestination(
     return await counted(url, init);
   };
   const paced = pace(permitted, turnsOf(destination, adapter, config, service));
-  const connection = retry(legibly(adapter.connect(config, { fetch: paced }), secrets), {
+  const bearer: Context["bearer"] = (grant) =>
+    openBearer(grant, {
+      fetch: paced,
+      tokenFetch: outbound.fetch,
+      keeper: keeperOf(grant, [destination.type, config], service),
+      clock: service.clock,
+      learn: (secret) => void (secrets.includes(secret) || secrets.push(secret)),
+      title: adapter.title,
+    });
+  const connection = retry(legibly(adapter.connect(config, { fetch: paced, bearer }), secrets), {
     clock: service.clock,
     random: service.random,
   });

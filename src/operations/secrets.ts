@@ -2,10 +2,12 @@
 import { listOf } from "../documents/documents.ts";
 import { type Known, secretNames } from "../documents/secrets.ts";
 import { ConflictError, UsageError } from "../errors.ts";
+import type { Rewrap } from "../store/sealed-rows.ts";
 import type { StoredSecret } from "../store/secrets.ts";
 import { storedDocuments } from "./documents.ts";
 import type { SecretView } from "./schemas.ts";
 import type { Service } from "./service.ts";
+import { purposeOfToken } from "./tokens.ts";
 
 /** What the references of these settings stand for. */
 export async function knownTo(settings: unknown, { store, sealer, environment }: Service): Promise<Known> {
@@ -48,11 +50,16 @@ export async function deleteSecret(name: string, service: Service): Promise<void
   await service.store.secrets.delete(name);
 }
 
-/** Seals every secret under the first key. What cannot be read stays as it is, and is told. */
+/** Seals every secret and every token under the first key. What cannot be read stays as it is, and is told. */
 export async function rotateSecrets({ store, sealer }: Service): Promise<number> {
   const [first] = sealer.keyIds;
   if (first === undefined) return 0;
-  return await store.secrets.rewrap(first, (name, version, sealed) => sealer.rewrap(sealed, purposeOf(name, version)));
+  const under =
+    (purpose: (name: string, version: number) => string): Rewrap =>
+    (name, version, sealed) =>
+      sealer.keyIds.includes(sealed.keyId) ? sealer.rewrap(sealed, purpose(name, version)) : null;
+  const tokens = await store.tokens.rewrap(first, under(purposeOfToken));
+  return tokens + (await store.secrets.rewrap(first, under(purposeOf)));
 }
 
 /** Throws where secrets are stored under a key that this process does not have: it would fail sync by sync. */

@@ -1,5 +1,6 @@
 /** What the operations work with; `main.ts` opens it. */
 import type { Turns } from "../connection/pace.ts";
+import type { TokenKeeper } from "../connection/tokens.ts";
 import type { Sealer } from "../security/sealing.ts";
 import type { Registry } from "../registry.ts";
 import type { Store } from "../store/open.ts";
@@ -18,6 +19,8 @@ export interface Service {
   readonly allowedAddresses: readonly string[];
   /** The turns of each credential that this process has used. */
   readonly pacers: Map<string, Turns>;
+  /** The access token of each grant that this process has used. */
+  readonly tokens: Map<string, TokenKeeper>;
   /** Where relative paths of documents start. */
   readonly folder: string;
   /** What this service keeps on disk. */

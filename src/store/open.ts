@@ -25,6 +25,7 @@ import { openSecrets, type Secrets } from "./secrets.ts";
 import { openSequels, type Sequels } from "./sequels.ts";
 import { openSchedules, type Schedules } from "./schedules.ts";
 import type { Database } from "./tables.ts";
+import { openTokens, type Tokens } from "./tokens.ts";
 
 /** The control store, with a room for each thing that it is the truth of. */
 export interface Store {
@@ -41,6 +42,7 @@ export interface Store {
   readonly leases: Leases;
   readonly keys: Keys;
   readonly secrets: Secrets;
+  readonly tokens: Tokens;
   readonly audit: Audit;
   /** What a run writes of itself. */
   readonly runStore: RunStore;
@@ -114,6 +116,7 @@ async function openRooms(pool: StorePool, folder: FolderLock | null): Promise<St
     schedules: openSchedules(db),
     sequels: openSequels(db),
     secrets: openSecrets(db),
+    tokens: openTokens(db),
     pauses: openPauses(db),
     pace: openPaceCounts(db),
     hooks: openHooks(db),

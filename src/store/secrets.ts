@@ -2,6 +2,7 @@
 import { type Kysely, sql } from "kysely";
 import { NotFoundError } from "../errors.ts";
 import type { Sealed } from "../security/sealing.ts";
+import { type Rewrap, rewrapRows } from "./sealed-rows.ts";
 import type { Database } from "./tables.ts";
 import { storable } from "./text.ts";
 
@@ -24,8 +25,8 @@ export interface Secrets {
   delete(name: string): Promise<void>;
   /** One secret under each key that was used for any, and the id of that key. */
   keys(): Promise<readonly { readonly keyId: string; readonly name: string }[]>;
-  /** Seals anew those under other keys than this one, one by one; a process that dies in between has done some. */
-  rewrap(keyId: string, rewrap: (name: string, version: number, sealed: Sealed) => Sealed | null): Promise<number>;
+  /** Seals anew those under other keys than this one. Gives how many. */
+  rewrap(keyId: string, rewrap: Rewrap): Promise<number>;
 }
 
 const columns = ["name", "version", "author", "updated_at as updatedAt"] as const;
@@ -70,22 +71,6 @@ export function openSecrets(db: Kysely<Database>): Secrets {
         .execute();
       return rows;
     },
-    rewrap: async (keyId, rewrap) => {
-      const rows = await sealedRows().where("key_id", "<>", keyId).execute();
-      let done = 0;
-      for (const { name, version, key_id: oldId, wrapped, body } of rows) {
-        const sealed = rewrap(name, version, { keyId: oldId, wrapped, body });
-        if (sealed === null) continue;
-        const { numUpdatedRows } = await db
-          .updateTable("app.secrets")
-          .set({ key_id: sealed.keyId, wrapped: sealed.wrapped })
-          .where("name", "=", name)
-          .where("version", "=", version)
-          .where("key_id", "=", oldId)
-          .executeTakeFirst();
-        done += Number(numUpdatedRows);
-      }
-      return done;
-    },
+    rewrap: (keyId, rewrap) => rewrapRows(db, "app.secrets", keyId, rewrap),
   };
 }

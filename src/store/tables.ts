@@ -27,6 +27,7 @@ export interface Database {
   "app.paused": PausedTable;
   "app.sequels": SequelsTable;
   "app.secrets": SecretsTable;
+  "app.tokens": TokensTable;
   "app.exchanges": ExchangesTable;
 }
 
@@ -198,4 +199,15 @@ export interface ExchangesTable {
   ms: number;
   request: string | null;
   answer: string | null;
+}
+
+export interface TokensTable {
+  name: string;
+  version: Generated<number>;
+  key_id: string | null;
+  wrapped: Buffer | null;
+  body: Buffer | null;
+  updated_at: Timestamp;
+  asker: string | null;
+  asked_until: Timestamp | null;
 }

@@ -12,6 +12,7 @@ import {
 import { failureOf, kinds } from "./checks.ts";
 import fixture, { dataSource, type HeldCustomer } from "./chartmogul.fixture.ts";
 import { openPlace, type Place } from "./place.ts";
+import { contextOf } from "./context.ts";
 
 const [customers] = fixture.objects;
 const stripe = "ds_11111111-0000-4000-8000-000000000000";
@@ -102,13 +103,14 @@ const config = { api_key: "cmk-5f0e3c2a-suite", base_url: "http://127.0.0.1:1" }
 function answeredWith(text: string, status = 200): Connection {
   const custom = { plan: "free", seats: 1 };
   const entry = { uuid: stripeUuid, external_id: "a", data_source_uuid: dataSource, attributes: { custom, tags: [] } };
-  return chartmogul.connect(config, {
-    fetch: async (url, init) => {
+  return chartmogul.connect(
+    config,
+    contextOf(async (url, init) => {
       if (init?.method !== "GET") return new Response(text, { status });
       if (String(url).includes("/data_sources/")) return Response.json({ uuid: dataSource, name: "x" });
       return Response.json(/customers\/cus_/.test(String(url)) ? entry : { entries: [entry] });
-    },
-  });
+    }),
+  );
 }
 
 describe("customers of a data source", () => {
@@ -514,14 +516,15 @@ describe("an answer", () => {
 
   test("that does not show the tags as they were sent leaves the row in doubt", async () => {
     const connection = (tags: readonly string[], answer: unknown): Connection =>
-      chartmogul.connect(config, {
-        fetch: async (url, init) => {
+      chartmogul.connect(
+        config,
+        contextOf(async (url, init) => {
           if (init?.method !== "GET") return Response.json(answer);
           return Response.json(
             String(url).includes("cus_") ? { uuid: stripeUuid, attributes: { tags } } : { entries: [] },
           );
-        },
-      });
+        }),
+      );
     const update = anywhere([change(1, { uuid: stripeUuid }, { tags: ["new"] })]);
     const kindOf = async (tags: readonly string[], answer: unknown): Promise<unknown> =>
       only(await connection(tags, answer).write(update))?.kind;
@@ -569,9 +572,10 @@ describe("an answer", () => {
 
   test("that does not show what a customer has leaves in doubt what depends on it", async () => {
     const bare = { uuid: stripeUuid, external_id: "a" };
-    const connection = chartmogul.connect(config, {
-      fetch: async (url) => Response.json(String(url).includes("cus_") ? bare : { entries: [] }),
-    });
+    const connection = chartmogul.connect(
+      config,
+      contextOf(async (url) => Response.json(String(url).includes("cus_") ? bare : { entries: [] })),
+    );
     const settings = { custom_attributes: { plan: "String" } };
     for (const record of [{ "custom.plan": null }, { tags: ["new"] }, { tags: null }]) {
       const update = { ...anywhere([change(1, { uuid: stripeUuid }, record)]), settings };
@@ -601,7 +605,10 @@ describe("an answer", () => {
       '{"errors":3}',
     ]) {
       for (const status of [200, 404, 422]) {
-        const connection = chartmogul.connect(config, { fetch: async () => new Response(text, { status }) });
+        const connection = chartmogul.connect(
+          config,
+          contextOf(async () => new Response(text, { status })),
+        );
         const one = [change(1, { external_id: "a" }, { city: "x" })];
         const attempts = [
           connection.check(),

@@ -18,6 +18,7 @@ import {
 } from "./customerio.account.ts";
 import fixture, { held } from "./customerio.fixture.ts";
 import { type ObjectFixture, openPlace, type Place } from "./place.ts";
+import { contextOf } from "./context.ts";
 
 const companies: ObjectFixture = {
   name: "companies",
@@ -146,12 +147,13 @@ describe("a relationship", () => {
       [3, ["in_doubt", "in_doubt"]],
     ] as const) {
       const answer = { errors: [{ batch_index: index, reason: "invalid" }] };
-      const connection = customerio.connect(config, {
-        fetch: async (url) => {
+      const connection = customerio.connect(
+        config,
+        contextOf(async (url) => {
           if (String(url).endsWith("/batch")) return Response.json(answer, { status: 207 });
           return Response.json(String(url).endsWith("/object_types") ? app : {});
-        },
-      });
+        }),
+      );
       expect(kinds(await connection.write(two)).map(([, kind]) => kind)).toEqual(expected);
     }
   });

@@ -4,6 +4,7 @@ import createSandbox from "../../destinations/customerio/sandbox.ts";
 import type { Batch, Change, Connection, DestinationRecord, Outcome } from "../../src/destination.ts";
 import fixture from "./customerio.fixture.ts";
 import { openPlace, type Place } from "./place.ts";
+import { contextOf } from "./context.ts";
 
 export const [people] = fixture.objects;
 export const appKey = "suite-app-4d7a90";
@@ -65,7 +66,10 @@ export const config = customerio.connection.parse({ ...fixture.connection, app_a
 /** A connection to a Customer.io that answers every write alike, in its own or another's words. */
 export function answeredWith(text: string, status = 200): Connection {
   const region = { region: "us", environment_id: 7 };
-  return customerio.connect(config, {
-    fetch: async (url) => (String(url).endsWith("/region") ? Response.json(region) : new Response(text, { status })),
-  });
+  return customerio.connect(
+    config,
+    contextOf(async (url) =>
+      String(url).endsWith("/region") ? Response.json(region) : new Response(text, { status }),
+    ),
+  );
 }

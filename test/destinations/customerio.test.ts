@@ -19,6 +19,7 @@ import {
 } from "./customerio.account.ts";
 import fixture from "./customerio.fixture.ts";
 import { openPlace } from "./place.ts";
+import { contextOf } from "./context.ts";
 
 describe("an answer", () => {
   const three = batch([1, 2, 3].map((seq) => change(seq, { id: `p${seq}` }, { timezone: "UTC" })));
@@ -115,7 +116,10 @@ describe("an answer", () => {
 
   test("is never met with anything but a classified error", async () => {
     for (const text of ["", "<html>", "null", '"text"', "[]", "{}", '{"segments":1}', '{"identifiers":[{}]}']) {
-      const connection = customerio.connect(config, { fetch: async () => new Response(text) });
+      const connection = customerio.connect(
+        config,
+        contextOf(async () => new Response(text)),
+      );
       const asked = [
         connection.check(),
         connection.objects(),
@@ -312,7 +316,7 @@ describe("a connection", () => {
       { base_url: "http://127.0.0.1:1", app_base_url: "http://127.0.0.1:2" },
     ]) {
       const given = customerio.connection.parse({ ...fixture.connection, app_api_key: appKey, ...more }) as never;
-      await customerio.connect(given, { fetch }).check();
+      await customerio.connect(given, contextOf(fetch)).check();
     }
     expect(asked).toEqual([
       "https://track.customer.io/api/v1/accounts/region",

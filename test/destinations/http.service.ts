@@ -5,6 +5,7 @@ import { connection as settings, type HttpConfig } from "../../destinations/http
 import type { Batch, Change, Connection, DestinationRecord } from "../../src/destination.ts";
 import fixture, { objects } from "./http.fixture.ts";
 import { openPlace, type Place } from "./place.ts";
+import { contextOf } from "./context.ts";
 
 export type Settings = Readonly<Record<string, unknown>>;
 
@@ -35,15 +36,16 @@ export interface Sent {
 /** What a connection was asked to send, and the answers that it gets in turn; the last one again and again. */
 export function wired(given: Settings, ...answers: (Response | Error)[]): { connection: Connection; sent: Sent[] } {
   const sent: Sent[] = [];
-  const connection = http.connect(config(given), {
-    fetch: async (url, init) => {
+  const connection = http.connect(
+    config(given),
+    contextOf(async (url, init) => {
       const { method, headers = {}, body } = init ?? {};
       sent.push({ url: String(url), method, headers: new Headers(headers), body });
       const answer = answers[Math.min(sent.length, answers.length) - 1];
       if (answer instanceof Error) throw answer;
       return answer?.clone() ?? Response.json({ ok: true });
-    },
-  });
+    }),
+  );
   return { connection, sent };
 }
 

@@ -22,6 +22,7 @@ import {
   withObject,
 } from "./http.service.ts";
 import { openPlace, type Place } from "./place.ts";
+import { contextOf } from "./context.ts";
 
 describe("the examples of the README", () => {
   const readme = readFileSync(join(import.meta.dirname, "../../destinations/http/README.md"), "utf8");
@@ -281,7 +282,7 @@ describe("a request", () => {
       sent.push(new Headers(init?.headers ?? {}));
       return Response.json({});
     };
-    const api = openApi(given, { fetch }, { redact: redactor(given), now: () => 1_614_265_330_500 });
+    const api = openApi(given, contextOf(fetch), { redact: redactor(given), now: () => 1_614_265_330_500 });
     const request = { method: "POST", address: "/things", headers: {}, body: '{"test": 2432232314}' } as const;
     await api.send(request, "msg_p5jXN8AQM9LWM0D4loKWxJek");
     expect(Object.fromEntries(sent[0] ?? [])).toMatchObject({

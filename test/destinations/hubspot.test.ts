@@ -12,6 +12,7 @@ import {
 import { deliver, failureOf, kinds } from "./checks.ts";
 import fixture from "./hubspot.fixture.ts";
 import { openPlace, type Place } from "./place.ts";
+import { contextOf } from "./context.ts";
 
 const [contacts] = fixture.objects;
 const token = "pat-na1-0f1e2d3c-suite";
@@ -78,10 +79,12 @@ function answeredWith(text: string, status = 200): Connection {
       { name: "city", type: "string" },
     ],
   };
-  return hubspot.connect(config, {
-    fetch: async (url) =>
+  return hubspot.connect(
+    config,
+    contextOf(async (url) =>
       String(url).includes("/crm/properties/") ? Response.json(properties) : new Response(text, { status }),
-  });
+    ),
+  );
 }
 
 describe("a batch that is refused whole", () => {
@@ -264,9 +267,10 @@ describe("an answer", () => {
 
   test("is never met with anything but a classified error", async () => {
     for (const text of ["", "<html>", "null", '"text"', "[]", "{}", '{"results":1}', '{"results":[{}]}']) {
-      const connection = hubspot.connect(config, {
-        fetch: async () => new Response(text),
-      });
+      const connection = hubspot.connect(
+        config,
+        contextOf(async () => new Response(text)),
+      );
       const member = batch(two.changes, { object: "list_memberships", settings: { list: "L" } });
       const asked = [
         connection.check(),

@@ -15,17 +15,19 @@ import {
   workspace,
   write,
 } from "./intercom.workspace.ts";
+import { contextOf } from "./context.ts";
 
 const config = { access_token: "dG9rOmludGVyY29tLXN1aXRl", region: "us", base_url: "http://127.0.0.1:1" } as const;
 
 /** A connection to an Intercom that answers every request about records alike. */
 function answeredWith(body: unknown, status = 200): Connection {
-  return intercom.connect(config, {
-    fetch: async (url) => {
+  return intercom.connect(
+    config,
+    contextOf(async (url) => {
       if (!String(url).includes("/data_attributes")) return new Response(JSON.stringify(body), { status });
       return Response.json({ data: [{ name: "plan", data_type: "string", custom: true }] });
-    },
-  });
+    }),
+  );
 }
 
 describe("values", () => {
@@ -213,10 +215,12 @@ describe("answers", () => {
   });
 
   test("that are not JSON may have been applied", async () => {
-    const broken = intercom.connect(config, {
-      fetch: async (url) =>
+    const broken = intercom.connect(
+      config,
+      contextOf(async (url) =>
         String(url).includes("/data_attributes") ? Response.json({ data: [] }) : new Response("<html>"),
-    });
+      ),
+    );
     const write = broken.write(batch(change({ external_id: "ada" })));
     expect(await failureOf(write)).toMatchObject({ kind: "unavailable", code: "not_json", applied: "unknown" });
   });
@@ -246,7 +250,7 @@ describe("the connection", () => {
       return Response.json({ data: [] });
     };
     for (const region of ["us", "eu", "au"] as const)
-      await intercom.connect({ access_token: "t", region }, { fetch }).describe("contacts", {});
+      await intercom.connect({ access_token: "t", region }, contextOf(fetch)).describe("contacts", {});
     expect(seen.map(([url]) => new URL(url).host)).toEqual([
       "api.intercom.io",
       "api.eu.intercom.io",

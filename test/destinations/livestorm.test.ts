@@ -5,6 +5,7 @@ import type { Batch, Change, Connection, DestinationRecord, Outcome } from "../.
 import { failureOf, kinds } from "./checks.ts";
 import fixture, { attributes, type HeldRegistrant, session } from "./livestorm.fixture.ts";
 import { openPlace, type Place } from "./place.ts";
+import { contextOf } from "./context.ts";
 
 const [registrants] = fixture.objects;
 const short = "7b0f3c52-91c4-4f5e-9a55-0f4f7a5b6c02";
@@ -68,12 +69,13 @@ const config = { api_token: token, monthly_calls: 10_000, base_url: "http://127.
 
 /** A connection to a Livestorm that answers every request about people alike. */
 function answeredWith(body: unknown, status = 200): Connection {
-  return livestorm.connect(config, {
-    fetch: async (url) => {
+  return livestorm.connect(
+    config,
+    contextOf(async (url) => {
       if (!String(url).includes("people_attributes")) return new Response(JSON.stringify(body), { status });
       return Response.json({ data: [{ attributes: { slug: "job_title", type: "text" } }] });
-    },
-  });
+    }),
+  );
 }
 
 describe("registrants", () => {
@@ -222,7 +224,7 @@ describe("answers", () => {
   test("that are not JSON may have been applied", async () => {
     const fetch = async (url: string | URL): Promise<Response> =>
       String(url).includes("attributes") ? Response.json({ data: [] }) : new Response("<html>");
-    const written = livestorm.connect(config, { fetch }).write(batch(change("cy@example.com")));
+    const written = livestorm.connect(config, contextOf(fetch)).write(batch(change("cy@example.com")));
     expect(await failureOf(written)).toMatchObject({ kind: "unavailable", code: "not_json", applied: "unknown" });
   });
 

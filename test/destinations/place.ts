@@ -22,6 +22,7 @@ import {
   serveSandbox,
 } from "../../src/sandbox.ts";
 import type { Clock } from "../../src/sync/ports.ts";
+import { contextOf } from "./context.ts";
 
 /** What the suite must know of a vendor: `test/destinations/{type}.fixture.ts` exports it as `default`. */
 export interface DestinationFixture {
@@ -158,12 +159,12 @@ function assemble(
     await outbound.close();
   };
   if (!wrapped) {
-    const bare = adapter.connect(config, { fetch: outbound.fetch });
+    const bare = adapter.connect(config, contextOf(outbound.fetch));
     return [bare, () => close(bare)];
   }
   const traced = traceFetch(outbound.fetch, clock, () => undefined);
   const paced = pace(traced, memoryPacer(adapter.limits(config), 0.8, clock));
-  const connection = retry(adapter.connect(config, { fetch: paced }), { clock, random: Math.random });
+  const connection = retry(adapter.connect(config, contextOf(paced)), { clock, random: Math.random });
   return [connection, () => close(connection)];
 }
 

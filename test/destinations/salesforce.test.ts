@@ -8,6 +8,7 @@ import type { Batch, Change, DestinationRecord } from "../../src/destination.ts"
 import { failureOf, kinds } from "./checks.ts";
 import { openPlace, type Place } from "./place.ts";
 import fixture from "./salesforce.fixture.ts";
+import { contextOf } from "./context.ts";
 
 async function org(): Promise<Place> {
   const [object] = fixture.objects;
@@ -125,7 +126,7 @@ test("a JWT assertion is signed with the key, for the user and the login address
     assertion = new URLSearchParams(typeof init?.body === "string" ? init.body : "").get("assertion") ?? "";
     return Response.json({ access_token: "t" });
   };
-  await salesforce.connect(config, { fetch }).check();
+  await salesforce.connect(config, contextOf(fetch)).check();
   const [head = "", claims = "", signature = ""] = assertion.split(".");
   const verifier = createVerify("RSA-SHA256").update(`${head}.${claims}`);
   expect(verifier.verify(publicKey, Buffer.from(signature, "base64url"))).toBe(true);

@@ -12,6 +12,7 @@ import {
 import { deliver, failureOf, kinds } from "./checks.ts";
 import fixture from "./segment.fixture.ts";
 import { openPlace, type Place } from "./place.ts";
+import { contextOf } from "./context.ts";
 
 const [identify] = fixture.objects;
 const writeKey = String(fixture.connection["write_key"]);
@@ -80,7 +81,10 @@ const config = segment.connection.parse({ write_key: writeKey, verify_write_key:
 
 /** A connection to a Segment that answers everything alike, in its own or another's words. */
 function answeredWith(text: string, status = 200): Connection {
-  return segment.connect(config, { fetch: async () => new Response(text, { status }) });
+  return segment.connect(
+    config,
+    contextOf(async () => new Response(text, { status })),
+  );
 }
 
 describe("a row that Segment would drop without a word is rejected before it is sent", () => {
@@ -339,7 +343,9 @@ describe("a write key", () => {
       return Response.json({ success: true, integrations: {} });
     };
     for (const region of ["us", "eu"])
-      await segment.connect(segment.connection.parse({ write_key: writeKey, region }) as never, { fetch }).write(one);
+      await segment
+        .connect(segment.connection.parse({ write_key: writeKey, region }) as never, contextOf(fetch))
+        .write(one);
     const settings = "cdn-settings.segment.com";
     expect(asked).toEqual([settings, "api.segment.io", settings, "events.eu1.segmentapis.com"]);
   });

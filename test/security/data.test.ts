@@ -7,6 +7,7 @@ import { openRegistry } from "../../src/registry.ts";
 import { one, things, wired } from "../destinations/http.service.ts";
 import type { DestinationFixture } from "../destinations/place.ts";
 import { canary, House } from "./house.ts";
+import { contextOf } from "../destinations/context.ts";
 
 let house: House;
 beforeAll(async () => {
@@ -40,12 +41,13 @@ test.each(registry.destinationTypes())(
     const adapter = await registry.loadDestination(type);
     const settings = adapter.connection.parse({ ...fixture.connection, base_url: "https://vendor.test/base" });
     const asked: string[] = [];
-    const connection = adapter.connect(settings, {
-      fetch: async (url) => {
+    const connection = adapter.connect(
+      settings,
+      contextOf(async (url) => {
         asked.push(new URL(String(url)).href);
         return Response.json({});
-      },
-    });
+      }),
+    );
     for (const object of ["../../x", "/etc/passwd", "..", "a\0b", "https://evil.example/", "a?b=c", "%2e%2e/x", "a#b"])
       await expect(connection.describe(object, {}), object).rejects.toThrow();
     expect(asked.filter((url) => !/^https:\/\/vendor\.test\/[^?#]*$/.test(url.replace(/\?[^?]*$/, "")))).toEqual([]);

@@ -140,6 +140,7 @@ export class House implements AsyncDisposable {
       sealer: new Sealer(undefined),
       allowedAddresses: ["127.0.0.0/8", "::1/128"],
       pacers: new Map(),
+      tokens: new Map(),
       folder,
       dataDir: join(folder, "data"),
       worker: "attacks",

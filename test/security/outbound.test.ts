@@ -8,6 +8,7 @@ import { failureOf as failureOfCall } from "../destinations/checks.ts";
 import { batch, change, things, wired } from "../destinations/http.service.ts";
 import { answering, client, failureOf, secret, serve } from "../outbound.ts";
 import { House } from "./house.ts";
+import { contextOf } from "../destinations/context.ts";
 
 let house: House;
 beforeAll(async () => {
@@ -233,12 +234,13 @@ test("37: an address that an answer names gets the token only if it is the vendo
   async function askedOf(instance: string): Promise<readonly string[]> {
     const asked: string[] = [];
     const config = salesforceSettings.parse({ client_id: "id", client_secret: "s3cret" });
-    const connection = salesforce.connect(config, {
-      fetch: async (url) => {
+    const connection = salesforce.connect(
+      config,
+      contextOf(async (url) => {
         asked.push(new URL(String(url)).host);
         return Response.json({ access_token: "t0ken", instance_url: instance });
-      },
-    });
+      }),
+    );
     await connection.check().catch(() => undefined);
     return asked;
   }

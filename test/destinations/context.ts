@@ -1,0 +1,19 @@
+/** What an adapter is given, over any fetch: tokens are kept in memory. */
+import { openBearer } from "../../src/connection/bearer.ts";
+import { TokenKeeper, tokenInMemory } from "../../src/connection/tokens.ts";
+import type { Context } from "../../src/destination.ts";
+
+export function contextOf(fetch: Context["fetch"], clock: { now(): Date } = { now: () => new Date() }): Context {
+  return {
+    fetch,
+    bearer: (grant) =>
+      openBearer(grant, {
+        fetch,
+        tokenFetch: fetch,
+        keeper: new TokenKeeper(tokenInMemory(), clock),
+        clock,
+        learn: () => undefined,
+        title: "The vendor",
+      }),
+  };
+}
