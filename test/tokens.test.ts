@@ -184,7 +184,7 @@ describe.each(kindsOfStore)("over the %s store", (kind) => {
     const place = await vendor();
     const { store } = started;
     const service = serviceOver(store);
-    const { claim } = store.tokens;
+    const claim: Store["tokens"]["claim"] = (...given) => store.tokens.claim(...given);
     const dead: string[] = [];
     const tokens: Store["tokens"] = {
       ...store.tokens,
