@@ -85,6 +85,11 @@ export interface Connection {
    */
   write(batch: Batch, signal?: AbortSignal): Promise<readonly Outcome[]>;
   /**
+   * Waits for a job that an earlier connection started and kept by `Batch.onJob`, and says what became of its changes, by
+   * seq. What cannot be told for certain is left out. Only for adapters that start jobs.
+   */
+  resume?(handle: string, signal?: AbortSignal): Promise<readonly Outcome[]>;
+  /**
    * The records that an upsert or update is to be written to, as they are now, by seq; null for one that is not there.
    * One that cannot be told is left out. Writes nothing. Only for objects that say `reads`.
    */
@@ -185,6 +190,19 @@ export interface Batch {
   readonly changes: readonly Change[];
   /** The same for every attempt at this batch, for APIs that take an idempotency key. */
   readonly id: string;
+  /**
+   * Keeps a job that goes on at the vendor's whoever waits for it; resolves when that is durable. An adapter calls it before it waits, so
+   * that the outcomes are still learned, by `Connection.resume`, when this process dies.
+   */
+  readonly onJob?: (job: StartedJob) => Promise<void>;
+}
+
+/** A job that the vendor does in its own time. */
+export interface StartedJob {
+  /** What `resume` needs to tell the outcomes, in the adapter's own form. No values of records. */
+  readonly handle: string;
+  /** The changes whose outcomes it will tell. */
+  readonly seqs: readonly number[];
 }
 
 export interface Change {

@@ -7,8 +7,9 @@ const mostOfACode = 200;
 
 /** The same connection, but whatever the vendor said in an answer, with 2xx too, comes out legible. */
 export function legibly(connection: Connection, secrets: readonly string[]): Connection {
-  // Kept apart, or whoever asks could not tell whether records can be read.
+  // Kept apart, or whoever asks could not tell what there is.
   const read = connection.read?.bind(connection);
+  const resume = connection.resume?.bind(connection);
   const words = (text: string): string => legible(text, secrets).slice(0, mostLetters);
   const told = async <Result>(answer: Promise<Result>): Promise<Result> => {
     try {
@@ -23,6 +24,12 @@ export function legibly(connection: Connection, secrets: readonly string[]): Con
     describe: (object, settings, signal) => told(connection.describe(object, settings, signal)),
     write: async (batch, signal) =>
       (await told(connection.write(batch, signal))).map((outcome) => legibleOutcome(outcome, words)),
+    ...(resume
+      ? {
+          resume: async (handle, signal) =>
+            (await told(resume(handle, signal))).map((one) => legibleOutcome(one, words)),
+        }
+      : {}),
     ...(read ? { read: (batch, fields, signal) => told(read(batch, fields, signal)) } : {}),
     ignoresCase: (object, settings, field) => connection.ignoresCase?.(object, settings, field) ?? false,
     ...(connection.close ? { close: () => connection.close?.() ?? Promise.resolve() } : {}),

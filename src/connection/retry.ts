@@ -18,14 +18,16 @@ export interface RetryOptions {
  * where that leaves the same records. `unauthorized` and `refused` pass through at once.
  */
 export function retry(connection: Connection, options: RetryOptions): Connection {
-  // Kept apart, or whoever asks could not tell whether records can be read.
+  // Kept apart, or whoever asks could not tell what there is.
   const read = connection.read?.bind(connection);
+  const resume = connection.resume?.bind(connection);
   return {
     check: (signal) => attempt(() => connection.check(signal), always, options, signal),
     objects: (signal) => attempt(() => connection.objects(signal), always, options, signal),
     describe: (object, settings, signal) =>
       attempt(() => connection.describe(object, settings, signal), always, options, signal),
     write: (batch, signal) => attempt(() => connection.write(batch, signal), isRepeatable(batch), options, signal),
+    ...(resume ? { resume: (handle, signal) => attempt(() => resume(handle, signal), always, options, signal) } : {}),
     ...(read
       ? {
           read: (batch, fields, signal) => attempt(() => read(batch, fields, signal), always, options, signal),

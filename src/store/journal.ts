@@ -1,16 +1,16 @@
 /** The outcomes journal of a run: compressed entries, in the order in which they were written. */
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { Kysely, Transaction } from "kysely";
-import type { JournalEntry, RunIdentity } from "../sync/ports.ts";
+import type { JournalEntry } from "../sync/ports.ts";
 import type { Database } from "./tables.ts";
 
 /** Entries in memory at a time, when a journal is read. */
 const pageEntries = 20;
 
 /** Adds an entry at the end of a run's journal. */
-export async function writeEntry(trx: Transaction<Database>, run: RunIdentity, entry: JournalEntry): Promise<void> {
+export async function writeEntry(trx: Transaction<Database>, runId: string, entry: JournalEntry): Promise<void> {
   const body = zstdCompressSync(JSON.stringify(entry));
-  await trx.insertInto("app.journal").values({ run_id: run.id, body }).execute();
+  await trx.insertInto("app.journal").values({ run_id: runId, body }).execute();
 }
 
 /** Reads a run's journal, oldest entry first. */

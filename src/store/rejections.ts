@@ -71,7 +71,7 @@ async function causes(db: Kysely<Database>, runId: string): Promise<readonly Cau
 /** Stores rejections. Of one change the first stands. */
 export async function writeRejections(
   trx: Transaction<Database>,
-  run: RunIdentity,
+  run: Pick<RunIdentity, "id" | "sync">,
   rejections: readonly Rejection[],
 ): Promise<void> {
   if (rejections.length === 0) return;

@@ -1,6 +1,6 @@
 /** The control store as a run sees it: every write proves in its own transaction that the run still holds its sync. */
 import { type Kysely, sql } from "kysely";
-import type { RunEnd, RunIdentity, RunProgress, RunStatus, RunStore } from "../sync/ports.ts";
+import type { JournalEntry, RunEnd, RunIdentity, RunProgress, RunStatus, RunStore } from "../sync/ports.ts";
 import { deleteJournal, readEntries, writeEntry } from "./journal.ts";
 import { endLease, fenced, renewLease } from "./leases.ts";
 import { forgetDoneKeys, noteAftermath, spaceOut } from "./aftermath.ts";
@@ -33,11 +33,8 @@ export function openRunStore(db: Kysely<Database>): RunStore {
         await noteAftermath(trx, run.id);
         await endLease(trx, run);
       }),
-    append: (run, entry) =>
-      fenced(db, run, async (trx) => {
-        await writeEntry(trx, run, entry);
-        await writeRejections(trx, run, entry.rejections);
-      }),
+    append: (run, entry) => append(db, run.id, run, entry),
+    appendLost: (lostRunId, by, entry) => append(db, lostRunId, by, entry),
     journal: (runId) => readEntries(db, runId),
     end: (run, end, options) => endRun(db, run, end, options),
     endLost: (lostRunId, by, end) => endLost(db, lostRunId, by, end),
@@ -57,6 +54,13 @@ export function openRunStore(db: Kysely<Database>): RunStore {
       return row?.counts ?? null;
     },
   };
+}
+
+async function append(db: Kysely<Database>, runId: string, by: RunIdentity, entry: JournalEntry): Promise<void> {
+  await fenced(db, by, async (trx) => {
+    await writeEntry(trx, runId, entry);
+    await writeRejections(trx, { id: runId, sync: by.sync }, entry.rejections);
+  });
 }
 
 function stored({ status, counts }: RunProgress): { status: RunStatus; counts: string } {

@@ -1,11 +1,12 @@
 /** Sends a plan's changes in batches, several at a time, and notes one outcome for each. */
-import { type Connection, DestinationError, type ObjectDescription, type Outcome } from "../destination.ts";
+import { type Batch, type Connection, DestinationError, type ObjectDescription, type Outcome } from "../destination.ts";
 import { SluiceError } from "../errors.ts";
 import type { OutcomeRow, PlannedChange } from "../warehouse.ts";
 import { Batcher, type SendableBatch, type SendableChange, toBatch } from "./batch.ts";
 import { describeBound, exceeds } from "./gate.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Journal } from "./journal.ts";
+import { accountFor, inDoubt, toOutcomeRow, toRows } from "./outcomes.ts";
 import type { RowMapper } from "./map.ts";
 import { whatToSend } from "./sort.ts";
 import {
@@ -109,15 +110,24 @@ async function sendBatch(
   cut: AbortSignal,
 ): Promise<void> {
   stop.throwIfAborted();
-  await delivery.journal.intend(batch.changes.map(({ change }) => change.seq));
-  await writeHalving(delivery, batch, { stop, cut }, async (changes, outcomes) => {
-    const hashes = new Map(changes.map(({ change, recordHash }) => [change.seq, recordHash]));
-    const rejections = outcomes.flatMap((outcome) => toRejection(outcome, rowKeys));
-    const rows = outcomes.map((outcome) => ({ ...toOutcomeRow(outcome), ...acceptedDetail(outcome, hashes) }));
-    for (const { seq } of outcomes) rowKeys.delete(seq);
-    await delivery.journal.note(rows, rejections);
-    delivery.onProgress();
-  });
+  await delivery.journal.intend(seqsOf(batch.changes));
+  const kept = new Map(
+    batch.changes.map(({ change: { seq }, recordHash }) => [seq, { seq, recordHash, rowKey: rowKeys.get(seq) ?? "" }]),
+  );
+  for (const seq of kept.keys()) rowKeys.delete(seq);
+  await writeHalving(
+    delivery,
+    batch,
+    { stop, cut },
+    {
+      note: async (outcomes) => {
+        await delivery.journal.note(...toRows(outcomes, kept));
+        delivery.onProgress();
+      },
+      onJob: ({ handle, seqs }) =>
+        delivery.journal.keepJob({ handle, changes: seqs.flatMap((seq) => kept.get(seq) ?? []) }),
+    },
+  );
 }
 
 /** `stop`: begin nothing more. `cut`: let go of what is under way. */
@@ -141,76 +151,47 @@ function cutOff(stop: AbortSignal, clock: Clock): { readonly signal: AbortSignal
   return { signal: cut.signal, release: () => released.abort() };
 }
 
-type Note = (changes: readonly SendableChange[], outcomes: readonly Outcome[]) => Promise<void>;
+/** What is told of a batch while it is written. */
+interface Listener {
+  readonly note: (outcomes: readonly Outcome[]) => Promise<void>;
+  readonly onJob: NonNullable<Batch["onJob"]>;
+}
 
 /** Writes a batch; one that is refused as a whole is halved until the culprit stands alone. */
-async function writeHalving(delivery: Delivery, batch: SendableBatch, signals: Signals, note: Note): Promise<void> {
+async function writeHalving(
+  delivery: Delivery,
+  batch: SendableBatch,
+  signals: Signals,
+  listener: Listener,
+): Promise<void> {
   const { operation, changes } = batch;
+  const { note, onJob } = listener;
   try {
-    const whole = toBatch(delivery.spec, delivery.run.id, operation, changes);
+    const whole = { ...toBatch(delivery.spec, delivery.run.id, operation, changes), onJob };
     const answer = await writeWhen(whole, delivery.conditional, delivery.connection, signals.cut);
-    await note(changes, accountFor(changes, answer));
+    await note(accountFor(seqsOf(changes), answer));
   } catch (error) {
     if (!(error instanceof DestinationError)) throw error;
     if (error.kind !== "refused") {
-      if (error.applied === "unknown")
-        await note(
-          changes,
-          changes.map(({ change }) => inDoubt(change.seq, error.message)),
-        );
+      if (error.applied === "unknown") await note(seqsOf(changes).map((seq) => inDoubt(seq, error.message)));
       throw error;
     }
     const [only, ...others] = changes;
-    if (only && others.length === 0) return note(changes, [rejected(only.change.seq, error)]);
+    if (only && others.length === 0) return note([rejected(only.change.seq, error)]);
     const middle = Math.ceil(changes.length / 2);
     for (const half of [changes.slice(0, middle), changes.slice(middle)]) {
       signals.stop.throwIfAborted();
-      await writeHalving(delivery, { operation, changes: half }, signals, note);
+      await writeHalving(delivery, { operation, changes: half }, signals, listener);
     }
   }
 }
 
-/** One outcome for each change of the batch, whatever the adapter answered: none, or two that differ, is in doubt. */
-function accountFor(changes: readonly SendableChange[], answer: readonly Outcome[]): readonly Outcome[] {
-  const bySeq = new Map<number, Outcome>();
-  for (const outcome of answer) {
-    const other = bySeq.get(outcome.seq);
-    const contradicts = other !== undefined && other.kind !== outcome.kind;
-    bySeq.set(
-      outcome.seq,
-      contradicts ? inDoubt(outcome.seq, "The destination gave two different answers for this change.") : outcome,
-    );
-  }
-  return changes.map(
-    ({ change }) =>
-      bySeq.get(change.seq) ?? inDoubt(change.seq, "The destination's answer does not mention this change."),
-  );
-}
-
-function inDoubt(seq: number, message: string): Outcome {
-  return { seq, kind: "in_doubt", message };
+function seqsOf(changes: readonly SendableChange[]): readonly number[] {
+  return changes.map(({ change }) => change.seq);
 }
 
 function rejected(seq: number, { code, message, field }: DestinationError): Outcome {
   return { seq, kind: "rejected", code, message, field };
-}
-
-function acceptedDetail(outcome: Outcome, hashes: ReadonlyMap<number, string>): Partial<OutcomeRow> {
-  if (outcome.kind !== "accepted") return {};
-  return { recordHash: hashes.get(outcome.seq), destinationId: outcome.destinationId };
-}
-
-function toRejection(outcome: Outcome, rowKeys: ReadonlyMap<number, string>): readonly Rejection[] {
-  if (outcome.kind !== "rejected") return [];
-  const { seq, kind, code, message, field } = outcome;
-  return [{ seq, kind, code, message, field, rowKey: rowKeys.get(seq) ?? "" }];
-}
-
-function toOutcomeRow(from: Outcome | Rejection): OutcomeRow {
-  const { seq, kind } = from;
-  if (kind === "rejected" || kind === "invalid")
-    return { seq, kind, code: from.code, message: from.message.slice(0, 500) };
-  return { seq, kind };
 }
 
 /** Stops a run that the destination mostly refuses: something is wrong with the sync, not with single rows. */

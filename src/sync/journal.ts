@@ -3,7 +3,7 @@
  * they arrive. Appends are grouped: while one is under way, the next gathers.
  */
 import type { OutcomeRow } from "../warehouse.ts";
-import type { JournalEntry, Rejection, RunIdentity, RunStore } from "./ports.ts";
+import type { JournalEntry, KeptJob, Rejection, RunIdentity, RunStore } from "./ports.ts";
 
 /** What the journal holds so far. */
 export interface Tally {
@@ -33,6 +33,12 @@ export class Journal {
     return this.flush();
   }
 
+  /** Resolves when it is durable that a job of the destination will tell outcomes. */
+  keepJob(job: KeptJob): Promise<void> {
+    this.#gathering.jobs.push(job);
+    return this.flush();
+  }
+
   /** Notes outcomes. Resolves at once while few are waiting, else when they are durable: that is the back-pressure. */
   async note(outcomes: readonly OutcomeRow[], rejections: readonly Rejection[] = []): Promise<void> {
     this.#gathering.outcomes.push(...outcomes);
@@ -55,7 +61,8 @@ export class Journal {
       this.#next = null;
       const entry = this.#gathering;
       this.#gathering = emptyEntry();
-      const empty = entry.sending.length + entry.outcomes.length + entry.rejections.length === 0;
+      const { sending, outcomes, rejections, jobs } = entry;
+      const empty = sending.length + outcomes.length + rejections.length + jobs.length === 0;
       this.#appending = empty ? Promise.resolve() : this.#store.append(this.#run, entry);
       return this.#appending;
     });
@@ -69,10 +76,11 @@ interface GatheringEntry extends JournalEntry {
   readonly sending: (readonly [number, number])[];
   readonly outcomes: OutcomeRow[];
   readonly rejections: Rejection[];
+  readonly jobs: KeptJob[];
 }
 
 function emptyEntry(): GatheringEntry {
-  return { sending: [], outcomes: [], rejections: [] };
+  return { sending: [], outcomes: [], rejections: [], jobs: [] };
 }
 
 /** Numbers as ranges, both ends included: `[1, 2, 3, 7]` is `[[1, 3], [7, 7]]`. */

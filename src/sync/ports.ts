@@ -77,6 +77,20 @@ export interface JournalEntry {
   readonly sending: readonly (readonly [number, number])[];
   readonly outcomes: readonly OutcomeRow[];
   readonly rejections: readonly Rejection[];
+  /** Jobs of the destination that were started, and are waited for. */
+  readonly jobs?: readonly KeptJob[];
+}
+
+/** A job of the destination, with what its outcomes need to know. */
+export interface KeptJob {
+  readonly handle: string;
+  readonly changes: readonly KeptChange[];
+}
+
+export interface KeptChange {
+  readonly seq: number;
+  readonly rowKey: string;
+  readonly recordHash: string;
 }
 
 export interface RunProgress {
@@ -102,6 +116,8 @@ export interface RunStore {
   hold(run: RunIdentity, report: GateReport, progress: RunProgress): Promise<void>;
   /** Appends to the journal, durably, rejections included. */
   append(run: RunIdentity, entry: JournalEntry): Promise<void>;
+  /** Adds to the journal of a run whose worker was lost, under the fence of the one that settles it. */
+  appendLost(lostRunId: string, by: RunIdentity, entry: JournalEntry): Promise<void>;
   /** All entries of a run's journal (any run, under any fence), oldest first. */
   journal(runId: string): AsyncIterable<JournalEntry>;
   /** Ends the run, gives its lease back, and deletes its journal unless the plan could not be settled. */

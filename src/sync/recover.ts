@@ -3,25 +3,31 @@ import type { RunRef } from "../warehouse.ts";
 import { commit, noCounts, plannedChanges } from "./commit.ts";
 import type { RunCounts, RunEnd, RunIdentity, SyncSpec } from "./ports.ts";
 import { noRecords } from "./records.ts";
+import { resumeJobs } from "./resume.ts";
 import type { World } from "./world.ts";
 
 /**
- * Takes over every open plan of the sync, except the run's own when it goes on with it: commits what the journal
- * holds, leaves what was sent without an answer in doubt, and ends those runs as failed.
+ * Takes over every open plan of the sync, except the run's own when it goes on with it: asks for the outcomes of jobs that
+ * were waited for, commits what the journal holds, leaves what was sent without an answer in doubt, and ends those runs as failed.
  */
-export async function recover(run: RunToSettle, world: World, keepOwn: boolean): Promise<void> {
+export async function recover(
+  run: RunToSettle,
+  world: World,
+  { keepOwn, signal }: { readonly keepOwn: boolean; readonly signal: AbortSignal },
+): Promise<void> {
   for (const open of await world.planner.openRuns()) {
     if (keepOwn && open.id === run.id) continue;
-    await settleLost(open, run, world);
+    await settleLost(open, run, world, signal);
   }
 }
 
 /** A run, and the sync as it knows it. */
 type RunToSettle = RunIdentity & { readonly spec: SyncSpec };
 
-async function settleLost(open: RunRef, by: RunToSettle, world: World): Promise<void> {
+async function settleLost(open: RunRef, by: RunToSettle, world: World, signal: AbortSignal): Promise<void> {
   const taken = { id: open.id, fence: by.fence };
   if (open.fence !== by.fence && !(await world.planner.takeOver(taken))) return;
+  await resumeJobs(open.id, by, world, signal);
   const counts = await settle({ ...taken, spec: by.spec }, world);
   if (open.id !== by.id) await world.store.endLost(open.id, by, lostEnd(counts));
 }

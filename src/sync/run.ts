@@ -50,7 +50,7 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
   const lease = keepLease(run, world, outer);
   const report = new Report(run, world);
   try {
-    await recover(run, world, run.stage === "released");
+    await recover(run, world, { keepOwn: run.stage === "released", signal: lease.signal });
     if (run.stage === "lost") return await report.end(lostEnd(await countsOfSettled(run, world)));
     const inputs = await readInputs(run, world, lease.signal);
     if (await isUnchanged(run, inputs, world))
@@ -206,15 +206,21 @@ async function send(
  */
 async function endEarly(run: ClaimedRun, world: World, report: Report, reason: unknown): Promise<RunResult> {
   try {
+    // To settle it was all that there was to do.
+    if (run.stage === "lost") return await leaveOpen(run, world, report, reason);
     const open = (await world.planner.openRuns()).some(({ id }) => id === run.id);
     const counts = open ? await settle(run, world) : await countsOfSettled(run, world);
     return await report.end(endOf({ ...counts, requests: world.requests() }, reason, world.clock.now()));
   } catch (error) {
     if (error instanceof FencedError) throw error;
-    // The plan's counts stay stored, for by them recovery knows that something may have been sent.
-    const stored = report.counts.plan === null ? await world.store.counts(run.id) : null;
-    const counts = stored ?? { ...report.counts, requests: world.requests() };
-    const inDoubt = plannedChanges(counts) - counts.accepted - counts.rejected - counts.invalid;
-    return await report.end(endOf({ ...counts, inDoubt }, reason, world.clock.now()), { keepJournal: true });
+    return await leaveOpen(run, world, report, reason);
   }
+}
+
+async function leaveOpen(run: ClaimedRun, world: World, report: Report, reason: unknown): Promise<RunResult> {
+  // The plan's counts stay stored, for by them recovery knows that something may have been sent.
+  const stored = report.counts.plan === null ? await world.store.counts(run.id) : null;
+  const counts = stored ?? { ...report.counts, requests: world.requests() };
+  const inDoubt = plannedChanges(counts) - counts.accepted - counts.rejected - counts.invalid;
+  return await report.end(endOf({ ...counts, inDoubt }, reason, world.clock.now()), { keepJournal: true });
 }

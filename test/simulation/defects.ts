@@ -66,6 +66,11 @@ const accepted = ({ seq }: { readonly seq: number }): { readonly seq: number; re
 const numbers = ([from, to]: readonly [number, number]): readonly { seq: number }[] =>
   Array.from({ length: to - from + 1 }, (_, index) => ({ seq: from + index }));
 
+function resumedAsAccepted({ store }: Ports): RunStore["appendLost"] {
+  return (lostRunId, by, { outcomes }) =>
+    store.appendLost(lostRunId, by, { sending: [], outcomes: outcomes.map(accepted), rejections: [] });
+}
+
 export const defects: Readonly<Record<string, Defect>> = {
   "rows are marked as accepted before they are sent": (ports) =>
     inAppend(ports, (entry) => ({
@@ -86,6 +91,7 @@ export const defects: Readonly<Record<string, Defect>> = {
     onLostAnswer(ports, ({ changes }) =>
       changes.map(({ seq }) => ({ seq, kind: "rejected", code: "lost", message: "lost" })),
     ),
+  "a job that a dead worker waited for is success": (ports) => inStore(ports, { appendLost: resumedAsAccepted(ports) }),
   "nothing is noted before a request goes out": (ports) => inAppend(ports, (entry) => ({ ...entry, sending: [] })),
   "the journal is not read": (ports) => inStore(ports, { journal: () => pagesOf<JournalEntry>() }),
   "the journal goes with every end of a run": (ports) =>

@@ -34,6 +34,7 @@ export class SimulatedDestination {
   /** What no order of honest requests could have caused. */
   readonly violations: string[] = [];
   readonly #newest = new Map<string, number>();
+  readonly #jobs = new Map<string, { readonly changes: readonly Change[]; readonly outcomes: readonly Outcome[] }>();
   #made = 0;
 
   description(): ObjectDescription {
@@ -57,6 +58,17 @@ export class SimulatedDestination {
     if (changes.some(({ record }) => record["name"] === choke))
       throw new DestinationError("refused", "no", { code: "choked", applied: "no" });
     return changes.map((change) => (operation === "archive" ? this.#archive(change) : this.#upsert(change)));
+  }
+
+  /** Does a batch as a job: what became of it is told to whoever asks by its handle. */
+  start(batch: Batch): string {
+    const handle = `job${this.#jobs.size + 1}`;
+    this.#jobs.set(handle, { changes: batch.changes, outcomes: this.apply(batch) });
+    return handle;
+  }
+
+  job(handle: string): { readonly changes: readonly Change[]; readonly outcomes: readonly Outcome[] } {
+    return this.#jobs.get(handle) ?? { changes: [], outcomes: [] };
   }
 
   acknowledge(changes: readonly Change[], outcomes: readonly Outcome[]): void {

@@ -162,20 +162,37 @@ export class Simulation {
         code: "simulated",
         applied,
       });
+    const told = async (handle: string, signal?: AbortSignal): Promise<readonly Outcome[]> => {
+      const { changes, outcomes } = destination.job(handle);
+      const ask = (): readonly Outcome[] => distort(outcomes, distortions, chance);
+      // Whether the job was done is not known to who cannot ask.
+      const answer = await worker.call(ask, () => fail("unknown"), signal);
+      destination.acknowledge(changes, answer);
+      return answer;
+    };
     return {
       check: () => Promise.resolve({ account: "simulated" }),
       objects: () => Promise.resolve([destination.description()]),
       describe: () => Promise.resolve(destination.description()),
       async write(batch, signal) {
         onRequest();
-        const send = (): readonly Outcome[] => {
-          term().require("simulated");
-          return distort(destination.apply(batch), distortions, chance);
+        const sent = <Answer>(send: () => Answer): Promise<Answer> => {
+          const inTime = (): Answer => {
+            term().require("simulated");
+            return send();
+          };
+          return worker.call(inTime, fail, signal);
         };
-        const answer = await worker.call(send, fail, signal);
+        if (chance.happens(0.3)) {
+          const handle = await sent(() => destination.start(batch));
+          await batch.onJob?.({ handle, seqs: batch.changes.map(({ seq }) => seq) });
+          return await told(handle, signal);
+        }
+        const answer = await sent(() => distort(destination.apply(batch), distortions, chance));
         destination.acknowledge(batch.changes, answer);
         return answer;
       },
+      resume: (handle, signal) => told(handle, signal),
     };
   }
 

@@ -94,13 +94,12 @@ export class SimulatedStore implements RunStore {
   }
 
   async append(identity: RunIdentity, entry: JournalEntry): Promise<void> {
-    this.#guard(identity);
-    const { sending, outcomes, rejections } = entry;
-    const entries = this.#journals.get(identity.id) ?? [];
-    this.#journals.set(identity.id, [
-      ...entries,
-      { sending: [...sending], outcomes: [...outcomes], rejections: [...rejections] },
-    ]);
+    await this.appendLost(identity.id, identity, entry);
+  }
+
+  async appendLost(lostRunId: string, by: RunIdentity, entry: JournalEntry): Promise<void> {
+    this.#guard(by);
+    this.#journals.set(lostRunId, [...(this.#journals.get(lostRunId) ?? []), structuredClone(entry)]);
   }
 
   async *journal(runId: string): AsyncIterable<JournalEntry> {
