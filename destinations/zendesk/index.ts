@@ -24,6 +24,7 @@ import {
   words,
 } from "./fields.ts";
 import { writeRecords } from "./records.ts";
+import { resumeJob } from "./resume.ts";
 import { connection, requestsPerMinute, type ZendeskConfig } from "./settings.ts";
 
 const abilities: Readonly<Record<ObjectName, Omit<ObjectDescription, "name" | "fields">>> = {
@@ -94,6 +95,10 @@ class ZendeskConnection implements Connection {
     const object = nameOf(batch.object, batch.settings);
     const fields = await this.#fieldsOf(object, signal);
     return writeRecords(batch, { api: this.#api, object, fields, signal });
+  }
+
+  resume(handle: string, signal?: AbortSignal): Promise<readonly Outcome[]> {
+    return resumeJob(handle, { api: this.#api, signal });
   }
 
   /** Asked once a connection: a run sees one set of fields from its beginning to its end. */

@@ -13,12 +13,25 @@ export interface Asking {
 /** How long to wait before each look, about five minutes in all. Every look counts towards the account's limit. */
 const waitsMs: readonly number[] = [50, 500, 1000, 2000, 4000, ...Array<number>(58).fill(5000)];
 
+interface Request {
+  readonly method: Method;
+  readonly path: string;
+  readonly body?: unknown;
+  /** Told the job's id before it is waited for. */
+  readonly onStart?: ((id: string) => Promise<void>) | undefined;
+}
+
 /** Starts a job and waits for its end. What is not done by then, or was forgotten, is told by a job without rows. */
-export async function runJob(
-  { method, path, body }: { readonly method: Method; readonly path: string; readonly body?: unknown },
-  { api, signal }: Asking,
-): Promise<Job> {
-  let job = parseJob(await api.ask(method, path, body, signal));
+export async function runJob({ method, path, body, onStart }: Request, asking: Asking): Promise<Job> {
+  const job = parseJob(await asking.api.ask(method, path, body, asking.signal));
+  if (job.done) return job;
+  await onStart?.(job.id);
+  return await endOfJob(job, asking);
+}
+
+/** The same job when it is done, or when it was waited for in vain. */
+export async function endOfJob(started: Job, { api, signal }: Asking): Promise<Job> {
+  let job = started;
   for (const waitMs of waitsMs) {
     if (job.done) return job;
     await pause(waitMs, signal);

@@ -26,7 +26,8 @@ export async function writeRecords(batch: Batch, context: RecordsContext): Promi
       code: "operation_unsupported",
       applied: "no",
     });
-  const writing: Writing = { ...context, api: notingWhatApplied(context.api), operation, field };
+  const { onJob } = batch;
+  const writing: Writing = { ...context, api: notingWhatApplied(context.api), operation, field, onJob };
   const outcomes: Outcome[] = [];
   const changes: Sought[] = [];
   for (const change of batch.changes) {

@@ -1,14 +1,17 @@
 /** The two ways to write records: such as may not be there yet, and such as are, by Zendesk's ids. */
-import type { Outcome } from "../../src/destination.ts";
+import type { Batch, Outcome } from "../../src/destination.ts";
 import { isOfTheTeam, isSuccess, rejected, settle, type ZendeskRecord } from "./answers.ts";
 import { type Addressed, makePrimary } from "./emails.ts";
 import { identity, words } from "./fields.ts";
 import { type Asking, runJob, tellingBulkImport } from "./jobs.ts";
+import { hashOf, keeping } from "./resume.ts";
 import { byIds, emailIn, emailsOf, type Found, valueOf } from "./lookup.ts";
 import { changeOf, creation, type Sought, wantedEmail, type Wanting } from "./requests.ts";
 
 /** What writing the changes of a batch needs. */
-export interface Writing extends Asking, Wanting {}
+export interface Writing extends Asking, Wanting {
+  readonly onJob: Batch["onJob"];
+}
 
 /** Records that need not be there yet: their ids are new, so they are read again to tell whose they are. */
 export async function writeNew(
@@ -19,7 +22,8 @@ export async function writeNew(
   if (changes.length === 0) return [];
   const { object } = writing;
   const body = { [words[object].many]: changes.map((sought) => creation(sought, writing)) };
-  const asked = runJob({ method: "POST", path: `/${object}/${action}`, body }, writing);
+  const onStart = keeping(changes, "hash", ({ value }) => hashOf(value), writing);
+  const asked = runJob({ method: "POST", path: `/${object}/${action}`, body, onStart }, writing);
   const job = await (object === "users" ? tellingBulkImport(asked) : asked);
   const ids = job.rows.flatMap((row) => (row.id !== undefined && isSuccess(row) ? [row.id] : []));
   return settle(changes, job, await ownersOf(ids, changes, writing));
@@ -76,7 +80,12 @@ async function changeRecords(
   const { object } = writing;
   const changes = [...owners.values()];
   const body = { [words[object].many]: [...owners].map(([id, sought]) => changeOf(sought, id, writing)) };
-  const job = await runJob({ method: "PUT", path: `/${object}/update_many`, body }, writing);
+  // A change that has a primary address to set is not done when its job is.
+  const whole = new Map(
+    [...owners].flatMap(([id, sought]) => (wantedEmail(sought, writing) === undefined ? [[sought, id]] : [])),
+  );
+  const onStart = keeping([...whole.keys()], "id", (sought) => whole.get(sought) ?? "", writing);
+  const job = await runJob({ method: "PUT", path: `/${object}/update_many`, body, onStart }, writing);
   return [...twins, ...(await withPrimaryEmails(changes, settle(changes, job, owners), writing))];
 }
 

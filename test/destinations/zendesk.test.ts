@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import zendesk from "../../destinations/zendesk/index.ts";
 import { connection as settings } from "../../destinations/zendesk/settings.ts";
-import type { DestinationRecord } from "../../src/destination.ts";
+import type { Change, DestinationRecord, StartedJob } from "../../src/destination.ts";
 import { failureOf, kinds } from "./checks.ts";
 import { account, acme, ada, asked, batch, change, held, organizations, write } from "./zendesk.account.ts";
 
@@ -206,6 +206,40 @@ describe("a job", () => {
     expect(performance.now() - began).toBeLessThan(450);
   });
 
+  test.each([
+    ["makes users", [...three], {}, ["accepted", "none", "accepted"]],
+    [
+      "changes users",
+      [change({ external_id: "ada-1" }, { name: "Countess" }, { seq: 4 })],
+      { operation: "update" },
+      ["accepted"],
+    ],
+    ["makes organizations", [change({ external_id: "o-1" }, { name: "O" }, { seq: 5 })], organizations, ["accepted"]],
+  ] as const)(
+    "that %s is kept before it is waited for, and tells another process what became of it",
+    async (_what, changes, more, expected) => {
+      await using place = await account({ job_ms: 400 });
+      const kept: StartedJob[] = [];
+      const stop = new AbortController();
+      const onJob = async (job: StartedJob): Promise<void> => {
+        kept.push(job);
+        stop.abort(new Error("killed"));
+      };
+      await expect(place.connection.write(batch(changes, { ...more, onJob }), stop.signal)).rejects.toThrow("killed");
+      expect(kept.map(({ seqs }) => seqs)).toEqual([changes.map(({ seq }) => seq)]);
+      for (const { match } of changes) expect(kept[0]?.handle).not.toContain(match["external_id"]);
+      const outcomes = (await place.connect({}).resume?.(kept[0]?.handle ?? "")) ?? [];
+      const kindOf = ({ seq }: Change): string => outcomes.find((one) => one.seq === seq)?.kind ?? "none";
+      expect(changes.map(kindOf)).toEqual(expected);
+    },
+  );
+
+  test("that is asked about after Zendesk has forgotten it tells nothing", async () => {
+    await using place = await account();
+    const handle = JSON.stringify({ job: "82de0000", object: "users", field: "email", by: "hash", seqs: { a: 1 } });
+    expect(await place.connection.resume?.(handle)).toEqual([]);
+  });
+
   test("that Zendesk has no room for is busy, and nothing was applied", async () => {
     await using place = await account({ job_ms: 60_000 });
     const headers = { authorization: "Bearer an-oauth-token" };
@@ -240,6 +274,40 @@ describe("a job", () => {
     expect(await answer({ error: { title: "Broken" } })).toBe("rejected");
     expect(await answer({ status: "Skipped" })).toBe("in_doubt");
     expect(await answer({ status: "Updated" })).toBe("accepted");
+  });
+
+  test.each([
+    ["makes users", [...three], {}, ["accepted", "none", "accepted"]],
+    [
+      "changes users",
+      [change({ external_id: "ada-1" }, { name: "Countess" }, { seq: 4 })],
+      { operation: "update" },
+      ["accepted"],
+    ],
+    ["makes organizations", [change({ external_id: "o-1" }, { name: "O" }, { seq: 5 })], organizations, ["accepted"]],
+  ] as const)(
+    "that %s is kept before it is waited for, and tells another process what became of it",
+    async (_what, changes, more, expected) => {
+      await using place = await account({ job_ms: 400 });
+      const kept: StartedJob[] = [];
+      const stop = new AbortController();
+      const onJob = async (job: StartedJob): Promise<void> => {
+        kept.push(job);
+        stop.abort(new Error("killed"));
+      };
+      await expect(place.connection.write(batch(changes, { ...more, onJob }), stop.signal)).rejects.toThrow("killed");
+      expect(kept.map(({ seqs }) => seqs)).toEqual([changes.map(({ seq }) => seq)]);
+      for (const { match } of changes) expect(kept[0]?.handle).not.toContain(match["external_id"]);
+      const outcomes = (await place.connect({}).resume?.(kept[0]?.handle ?? "")) ?? [];
+      const kindOf = ({ seq }: Change): string => outcomes.find((one) => one.seq === seq)?.kind ?? "none";
+      expect(changes.map(kindOf)).toEqual(expected);
+    },
+  );
+
+  test("that is asked about after Zendesk has forgotten it tells nothing", async () => {
+    await using place = await account();
+    const handle = JSON.stringify({ job: "82de0000", object: "users", field: "email", by: "hash", seqs: { a: 1 } });
+    expect(await place.connection.resume?.(handle)).toEqual([]);
   });
 
   test("that Zendesk has no room for is busy whatever the status of the answer", async () => {
