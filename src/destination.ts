@@ -130,6 +130,8 @@ export interface ObjectDescription extends ObjectSummary {
 
 export interface BatchLimit {
   readonly records: number;
+  /** Operations of which a batch may have another number of records. */
+  readonly recordsOf?: Readonly<Partial<Record<Operation, number>>>;
   readonly bytes?: number;
 }
 

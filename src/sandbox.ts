@@ -14,12 +14,16 @@ export interface SandboxRequest {
   readonly body: unknown;
   /** The fields of a form, as token endpoints take them. Never kept: they hold credentials. */
   readonly form?: Readonly<Record<string, string>>;
+  /** A body that is sent as text, such as CSV. */
+  readonly text?: string;
 }
 
 export interface SandboxResponse {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** In place of a body, as it is; its type stands in the headers. */
+  readonly text?: string;
 }
 
 export interface Sandbox {
@@ -117,7 +121,7 @@ export async function serveSandbox(
     return reply
       .code(response.status)
       .headers({ "content-type": "application/json", ...response.headers })
-      .send(response.body === undefined ? "" : JSON.stringify(response.body));
+      .send(response.text ?? (response.body === undefined ? "" : JSON.stringify(response.body)));
   });
   return { url: await server.listen({ port, host }), sandbox, close: () => server.close() };
 }
@@ -202,10 +206,16 @@ function toRequest(request: FastifyRequest): SandboxRequest {
     query: Object.fromEntries(searchParams),
     headers,
     body: parseBody(request.body),
-    ...(headers["content-type"]?.startsWith("application/x-www-form-urlencoded") && typeof request.body === "string"
-      ? { form: Object.fromEntries(new URLSearchParams(request.body)) }
-      : {}),
+    ...written(headers["content-type"] ?? "", request.body),
   };
+}
+
+/** A body that is not JSON. */
+function written(type: string, body: unknown): Pick<SandboxRequest, "form" | "text"> {
+  if (typeof body !== "string") return {};
+  if (type.startsWith("application/x-www-form-urlencoded"))
+    return { form: Object.fromEntries(new URLSearchParams(body)) };
+  return type.startsWith("text/") ? { text: body } : {};
 }
 
 function parseBody(body: unknown): unknown {

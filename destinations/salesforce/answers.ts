@@ -71,7 +71,7 @@ export function isPassing({ success, errors }: Result): boolean {
   );
 }
 
-function ofError(seq: number, result: Result): Outcome {
+export function ofError(seq: number, result: Result): Outcome {
   const [error] = result.errors;
   const message = error?.message || "Salesforce refused this record without a reason.";
   if (isPassing(result)) return { seq, kind: "in_doubt", message: `${error?.statusCode ?? "LOCKED"}: ${message}` };

@@ -1,7 +1,7 @@
 /** Salesforce's REST API as the adapter calls it. */
 import { z } from "zod";
 import { type Bearer, type Context, DestinationError } from "../../src/destination.ts";
-import { parseAnswer, refusalOf } from "./errors.ts";
+import { parseAnswer, parseJson, refusalOf } from "./errors.ts";
 import type { SalesforceConfig } from "./settings.ts";
 import { addressOf, grantOf } from "./token.ts";
 
@@ -16,6 +16,10 @@ export interface Answer {
 export interface SalesforceApi {
   /** A 2xx answer; throws `refused` for any other about records. The path follows `/services/data/v66.0`. */
   call(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<Answer>;
+  /** Sends a table as CSV; throws as `call` does. */
+  sendTable(path: string, csv: string, signal?: AbortSignal): Promise<void>;
+  /** A table that Salesforce answers as CSV. */
+  readTable(path: string, signal?: AbortSignal): Promise<string>;
   /** All rows of a SOQL query. */
   query(soql: string, signal?: AbortSignal): Promise<readonly Row[]>;
 }
@@ -30,12 +34,21 @@ const pageSchema = z.object({
 export function openApi(config: SalesforceConfig, context: Context): SalesforceApi {
   const bearer = context.bearer(grantOf(config));
   const root = `/services/data/v${config.api_version}`;
-  const call: SalesforceApi["call"] = async (method, path, body, signal) => {
-    const address = addressOf(config, await bearer.said(signal));
-    return await request(`${address}${root}${path}`, { method, body, signal }, bearer);
-  };
+  const urlOf = async (path: string, signal: AbortSignal | undefined): Promise<string> =>
+    `${addressOf(config, await bearer.said(signal))}${root}${path}`;
+  const call: SalesforceApi["call"] = async (method, path, body, signal) =>
+    request(await urlOf(path, signal), { method, body, signal }, bearer);
   return {
     call,
+    sendTable: async (path, csv, signal) => {
+      const headers = { "content-type": "text/csv; charset=utf-8", accept: "application/json" };
+      const sent = { method: "PUT", headers, body: csv, ...(signal ? { signal } : {}) };
+      await textOf(await bearer.fetch(await urlOf(path, signal), sent));
+    },
+    readTable: async (path, signal) => {
+      const headers = { accept: "text/csv" };
+      return await textOf(await bearer.fetch(await urlOf(path, signal), { headers, ...(signal ? { signal } : {}) }));
+    },
     query: async (soql, signal) => {
       const rows: Row[] = [];
       let path: string | undefined = `/query?q=${encodeURIComponent(soql)}`;
@@ -69,6 +82,13 @@ async function request(url: string, { method, body, signal }: Asked, { fetch }: 
   if (!response.ok) throw refusalOf({ status: response.status, body: parsed });
   const usage = /api-usage=(\d+\/\d+)/.exec(response.headers.get("sforce-limit-info") ?? "")?.[1];
   return { body: parsed, usage };
+}
+
+/** The text of a 2xx answer. */
+async function textOf(response: Response): Promise<string> {
+  const text = await response.text();
+  if (!response.ok) throw refusalOf({ status: response.status, body: parseJson(text) });
+  return text;
 }
 
 function parse(text: string, status: number): unknown {

@@ -58,6 +58,17 @@ export function parseAnswer<Form>(schema: z.ZodType<Form>, body: unknown): Form 
   });
 }
 
+/** A request that prepares what a later one applies: when it fails, nothing was applied. */
+export async function beforeApplied<Result>(request: Promise<Result>): Promise<Result> {
+  try {
+    return await request;
+  } catch (error) {
+    if (!(error instanceof DestinationError)) throw error;
+    const { kind, message, code, status, retryAfterMs, field, cause } = error;
+    throw new DestinationError(kind, message, { code, applied: "no", status, retryAfterMs, field, cause });
+  }
+}
+
 /** A request after one that may have been applied: when it fails, the batch as a whole may have been applied. */
 export async function afterApplied<Result>(request: Promise<Result>, repeatable = false): Promise<Result> {
   try {

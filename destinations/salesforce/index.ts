@@ -1,7 +1,8 @@
-/** Salesforce: every object that can be written, standard and custom, through sObject Collections. */
+/** Salesforce: every object that can be written, standard and custom, through sObject Collections and Bulk API 2.0. */
 import { z } from "zod";
 import {
   type Batch,
+  type BatchLimit,
   type Connection,
   type DestinationAdapter,
   DestinationError,
@@ -12,10 +13,18 @@ import {
   type Removal,
 } from "../../src/destination.ts";
 import { openApi, type SalesforceApi } from "./api.ts";
+import { collectionRecords, jobRecords, resumeBulk, writeBulk } from "./bulk.ts";
 import { parseAnswer, salesforceFailure } from "./errors.ts";
 import { describeSchema, type SObject, toFields } from "./fields.ts";
 import { writeRecords } from "./records.ts";
-import { connection, type SalesforceConfig } from "./settings.ts";
+import { connection, parseSettings, type SalesforceConfig } from "./settings.ts";
+
+/** A job's table comes back whole in its results, which are read in one piece. */
+const bulkLimit: BatchLimit = {
+  records: collectionRecords,
+  recordsOf: { upsert: jobRecords, insert: jobRecords },
+  bytes: 4_000_000,
+};
 
 const salesforce: DestinationAdapter<SalesforceConfig> = {
   type: "salesforce",
@@ -62,7 +71,8 @@ class SalesforceConnection implements Connection {
       .map(({ name, labelPlural }) => ({ name, title: labelPlural ?? name }));
   }
 
-  async describe(object: string, _settings: ObjectSettings, signal?: AbortSignal): Promise<ObjectDescription> {
+  async describe(object: string, settings: ObjectSettings, signal?: AbortSignal): Promise<ObjectDescription> {
+    const { api } = parseSettings(settings);
     const found = await this.#describe(object, signal);
     const { createable, updateable, deletable } = found;
     const removals: readonly Removal[] = [
@@ -78,7 +88,7 @@ class SalesforceConnection implements Connection {
         ...(createable ? (["insert"] as const) : []),
       ],
       removals,
-      batch: { records: 200 },
+      batch: api === "bulk" ? bulkLimit : { records: collectionRecords },
       matchFields: 1,
       idempotent: { upsert: true, update: true, mirror: true, insert: false, append: false },
       fields: toFields(found),
@@ -94,7 +104,12 @@ class SalesforceConnection implements Connection {
       throw new DestinationError("refused", message, { code: "unknown_field", applied: "no", field: match });
     }
     const types = new Map(toFields(found).map(({ name, type }) => [name, type]));
-    return writeRecords(batch, { api: this.#api, types, matchField, signal });
+    const context = { api: this.#api, types, matchField, signal };
+    return parseSettings(batch.settings).api === "bulk" ? writeBulk(batch, context) : writeRecords(batch, context);
+  }
+
+  resume(handle: string, signal?: AbortSignal): Promise<readonly Outcome[]> {
+    return resumeBulk(handle, { api: this.#api, signal });
   }
 
   /** Asked once a connection: a run sees one set of fields from its beginning to its end. */

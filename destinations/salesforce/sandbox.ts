@@ -6,6 +6,7 @@ import { z } from "zod";
 import { appsSchema, TokenEndpoint } from "../../src/token-endpoint.ts";
 import type { CreateSandbox, SandboxRequest, SandboxResponse } from "../../src/sandbox.ts";
 import { handleCollection } from "./sandbox/collections.ts";
+import { bulkSchema, Jobs } from "./sandbox/jobs.ts";
 import { objectSchema, ObjectStore, standardObjects } from "./sandbox/objects.ts";
 import { select } from "./sandbox/soql.ts";
 
@@ -16,6 +17,7 @@ const seedSchema = z.object({
   /** The apps that a user has let in. */
   authorized: appsSchema,
   allowance: z.int().default(15_000),
+  bulk: bulkSchema.prefault({}),
 });
 type Seed = z.output<typeof seedSchema>;
 
@@ -31,7 +33,8 @@ const createSandbox: CreateSandbox = ({ limits = true, seed = {}, now = Date.now
     if (limits && state.asked.length >= given.allowance) return failures["request_limit"] ?? { status: 403 };
     state.asked.push(now());
     const headers = { "sforce-limit-info": `api-usage=${state.asked.length}/${given.allowance}` };
-    return { headers, ...route(request, state.objects) };
+    const answer = route(request, state);
+    return { ...answer, headers: { ...headers, ...answer.headers } };
   };
   return {
     failures,
@@ -55,19 +58,22 @@ interface State {
   readonly objects: ReadonlyMap<string, ObjectStore>;
   readonly tokens: Set<string>;
   readonly endpoint: TokenEndpoint;
+  readonly jobs: Jobs;
   asked: number[];
 }
 
-function open({ objects, authorized }: Seed, now: () => number): State {
-  const all = [...standardObjects, ...objects].map((one, at) => new ObjectStore(one, at));
+function open({ objects: custom, authorized, bulk }: Seed, now: () => number): State {
+  const all = [...standardObjects, ...custom].map((one, at) => new ObjectStore(one, at));
   const endpoint = new TokenEndpoint(authorized, { prefix: "salesforce", now });
-  return { objects: new Map(all.map((one) => [one.name.toLowerCase(), one])), tokens: new Set(), endpoint, asked: [] };
+  const objects = new Map(all.map((one) => [one.name.toLowerCase(), one]));
+  return { objects, tokens: new Set(), endpoint, jobs: new Jobs(objects, bulk, now), asked: [] };
 }
 
-function route(request: SandboxRequest, objects: ReadonlyMap<string, ObjectStore>): SandboxResponse {
+function route(request: SandboxRequest, { objects, jobs }: State): SandboxResponse {
   const path = /^\/services\/data\/v\d+\.0\/(.*)$/.exec(request.path)?.[1] ?? "";
   const [area, second, third] = path.split("/");
   if (area === "query" && request.method === "GET") return select(request.query["q"] ?? "", objects);
+  if (area === "jobs" && second === "ingest") return jobs.handle(request, path.split("/").slice(2));
   if (area === "composite" && second === "sobjects")
     return handleCollection(request, path.split("/").slice(2), objects);
   if (area === "sobjects" && request.method === "GET" && second === undefined)

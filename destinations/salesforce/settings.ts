@@ -1,5 +1,6 @@
-/** What connects to a Salesforce org. */
+/** What connects to a Salesforce org, and `to.settings` of a sync to one of its objects. */
 import { z } from "zod";
+import { DestinationError, type ObjectSettings } from "../../src/destination.ts";
 
 /** An address that issues tokens and knows no records; the answer names the org's own address. */
 export const commonLogin = "https://login.salesforce.com";
@@ -52,3 +53,22 @@ export const connection = z
   });
 
 export type SalesforceConfig = z.infer<typeof connection>;
+
+const objectSchema = z.strictObject({
+  api: z.enum(["collections", "bulk"]).default("collections").meta({
+    description: "How many records are written: 200 a request, or as a job of Bulk API 2.0 wherever they are more.",
+  }),
+});
+
+export type SObjectSettings = z.output<typeof objectSchema>;
+
+/** Throws `refused` for settings that are wrong, saying which. */
+export function parseSettings(settings: ObjectSettings): SObjectSettings {
+  const parsed = objectSchema.safeParse(settings);
+  if (parsed.success) return parsed.data;
+  const words = parsed.error.issues
+    .map(({ path, message }) => `to.settings${path.map((step) => `.${String(step)}`).join("")}: ${message}`)
+    .join("; ");
+  const message = `An object takes the settings { api: collections | bulk }. ${words}`;
+  throw new DestinationError("refused", message, { code: "settings_invalid", applied: "no" });
+}

@@ -70,7 +70,7 @@ export class Batcher {
     if (this.#operation === null) return true;
     return (
       this.#operation === operation &&
-      this.#changes.length < this.#limit.records &&
+      this.#changes.length < (this.#limit.recordsOf?.[operation] ?? this.#limit.records) &&
       (this.#limit.bytes === undefined || this.#bytes + bytes <= this.#limit.bytes) &&
       !this.#matches.has(match)
     );
