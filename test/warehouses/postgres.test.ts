@@ -1,13 +1,16 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { type AddressInfo, createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PostgresDatabase } from "../../src/warehouses/postgres/database.ts";
 import postgres from "../../src/warehouses/postgres/index.ts";
 import { startPostgres, type TestPostgres } from "../postgres.ts";
 import type { PlannerPlace } from "../../src/warehouse.ts";
 import { conformance, type WarehouseUnderTest } from "./conformance.ts";
-import { localPlace, type Place } from "./place.ts";
+import { eachPage, localPlace, type Place } from "./place.ts";
 
 let server: TestPostgres;
 beforeAll(async () => {
@@ -23,6 +26,36 @@ async function run(url: string, ...statements: readonly string[]): Promise<void>
   } finally {
     await client.end();
   }
+}
+
+/** Carries bytes to a server and back, and breaks the first connection on which the client says these words. */
+async function lineThatBreaks(
+  words: string,
+  to: { readonly host: string; readonly port: number },
+): Promise<AsyncDisposable & { readonly port: number; readonly broken: boolean }> {
+  let broken = false;
+  const line = createServer((near) => {
+    const far = createConnection(to);
+    const end = (): void => {
+      near.destroy();
+      far.destroy();
+    };
+    for (const socket of [near, far]) socket.on("error", end).on("close", end);
+    far.on("data", (bytes) => near.write(bytes));
+    near.on("data", (bytes) => {
+      if (broken || !bytes.includes(words)) return void far.write(bytes);
+      broken = true;
+      end();
+    });
+  });
+  await once(line.listen(0, "127.0.0.1"), "listening");
+  return {
+    port: (line.address() as AddressInfo).port,
+    get broken() {
+      return broken;
+    },
+    [Symbol.asyncDispose]: async () => void (await once(line.close(), "close")),
+  };
 }
 
 const connect = (
@@ -162,6 +195,22 @@ describe("postgres", () => {
     ).rejects.toMatchObject({ code: "statement_timeout" });
     await warehouse.close();
   });
+
+  test.each(["set time zone", "pg_backend_pid", "declare streamed", "rollback"])(
+    "a connection that breaks at %s is let go of, and the next one works",
+    async (words) => {
+      const { hostname, port, username, pathname } = new URL(await server.database());
+      await using line = await lineThatBreaks(words, { host: hostname, port: Number(port) });
+      const through = { host: "127.0.0.1", port: line.port, user: username, database: pathname.slice(1) };
+      const database = new PostgresDatabase({ server: through, statementTimeoutMs: 60_000 });
+      const read = (): Promise<unknown> => eachPage(database.stream("select 1"));
+      // Whether it is told depends on whether anything was still wanted of it.
+      await read().catch((error: unknown) => expect(error).toMatchObject({ code: "unreachable" }));
+      expect(line.broken).toBe(true);
+      expect(await read()).toEqual([[["1"]]]);
+      await database.close();
+    },
+  );
 
   test("a server that is not there is unreachable", async () => {
     const warehouse = connect("postgres://nobody@127.0.0.1:1/nowhere");

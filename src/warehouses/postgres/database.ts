@@ -125,17 +125,22 @@ export class PostgresDatabase implements Database {
   }
 
   async #connect(): Promise<pg.PoolClient> {
+    let client: pg.PoolClient | undefined;
     try {
-      const client = await this.#pool.connect();
-      if (!this.#pinned.has(client)) {
-        await client.query(pinned);
-        const { rows } = await client.query<{ pid: number }>("select pg_catalog.pg_backend_pid() as pid");
-        this.#pinned.set(client, rows[0]?.pid ?? 0);
-      }
+      client = await this.#pool.connect();
+      if (!this.#pinned.has(client)) await this.#pin(client);
       return client;
     } catch (error) {
+      // One that is not given back would be waited for by close, for ever.
+      client?.release(true);
       throw warehouseError(error);
     }
+  }
+
+  async #pin(client: pg.PoolClient): Promise<void> {
+    await client.query(pinned);
+    const { rows } = await client.query<{ pid: number }>("select pg_catalog.pg_backend_pid() as pid");
+    this.#pinned.set(client, rows[0]?.pid ?? 0);
   }
 
   /** Asks the server to end what a connection is doing. If that fails, the statement's timeout ends it. */
@@ -147,8 +152,13 @@ export class PostgresDatabase implements Database {
 }
 
 async function endTransaction(client: pg.PoolClient, failure: Error | undefined): Promise<void> {
-  if (failure === undefined) await client.query("rollback");
-  client.release(failure);
+  const ended =
+    failure === undefined &&
+    (await client.query("rollback").then(
+      () => true,
+      () => false,
+    ));
+  client.release(!ended);
 }
 
 /** Every value as the server's own text. */
