@@ -19,7 +19,19 @@ export interface DestinationAdapter<Config = unknown> {
   limits(config: Config): readonly RateLimit[];
   /** What the vendor says in a failure beyond its status: how long to wait, which kind it is. Undefined: nothing more. */
   failure?(response: FailedResponse): FailureHint | undefined;
+  /** What the headers of an answer say is left of a limit. Absent: the vendor does not tell. */
+  quotas?(headers: Headers): readonly Quota[];
   connect(config: Config, context: Context): Connection;
+}
+
+/** What is left of a limit that the vendor counts, for every program that uses the account. */
+export interface Quota {
+  readonly name: string;
+  /** Requests in all. */
+  readonly limit: number;
+  readonly remaining: number;
+  /** How long until the count begins anew; where the vendor does not say, until it is worth to look again. */
+  readonly resetsInMs: number;
 }
 
 /** At most `requests` in any span of `perMs`. */

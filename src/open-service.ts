@@ -37,7 +37,7 @@ export async function openService(config: Config, { folder, environment, registr
     environment,
     sealer,
     allowedAddresses,
-    pacers: new Map(),
+    lines: new Map(),
     tokens: new Map(),
     folder,
     dataDir,

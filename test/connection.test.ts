@@ -261,6 +261,7 @@ test("while what counts requests does not answer, none goes out; after a minute 
   let sent = 0;
   const ledger = (answers: number): PaceLedger => ({
     enter: () => Promise.resolve().then(() => ((asked += 1) > answers ? 0 : Promise.reject(new Error("away")))),
+    heard: () => Promise.resolve(),
   });
   const send = (): Promise<Response> => answered().finally(() => (sent += 1));
   const windows = windowsOf([{ name: "second", requests: 1, perMs: 1000 }], 1);
@@ -286,7 +287,7 @@ test("a turn that came late is taken anew, so that nothing goes out among what i
       if (counted <= late) await clock.sleep(150);
       return 0;
     };
-    await pace(answered, new Pacer({ enter }, "c", windows, clock))("any");
+    await pace(answered, new Pacer({ enter, heard: () => Promise.resolve() }, "c", windows, clock))("any");
     expect(counted).toBe(taken);
   }
 });

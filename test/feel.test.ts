@@ -77,7 +77,7 @@ describe("within a minute", () => {
 test("a wait that is asked for holds for everybody", async () => {
   const time = new Time();
   const feeler = new Feeler(time);
-  feeler.failed(new DestinationError("busy", "later", { code: "429", applied: "no", retryAfterMs: 7000 }));
+  await feeler.failed(new DestinationError("busy", "later", { code: "429", applied: "no", retryAfterMs: 7000 }));
   let entered = -1;
   void feeler.enter(undefined).then(() => (entered = time.now().getTime()));
   await time.pass(60_000);

@@ -17,6 +17,7 @@ export function memoryLedger(clock: Clock): PaceLedger {
       if (wait === 0) sent.push(now);
       return Promise.resolve(wait);
     },
+    heard: () => Promise.resolve(),
   };
 }
 

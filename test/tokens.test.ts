@@ -60,7 +60,7 @@ function serviceOver(store: Store, key: string | undefined = secretKey): Service
     environment: {},
     sealer: new Sealer(key),
     allowedAddresses: ["127.0.0.0/8"],
-    pacers: new Map(),
+    lines: new Map(),
     tokens: new Map(),
     folder: ".",
     dataDir: ".",

@@ -1,6 +1,6 @@
 /** HubSpot's errors: of one record, of a whole request, and those that ask to wait. */
 import { z } from "zod";
-import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
+import { DestinationError, type FailedResponse, type FailureHint, type Quota } from "../../src/destination.ts";
 
 const texts = z.union([z.array(z.coerce.string()), z.coerce.string().transform((text) => [text])]).catch([]);
 
@@ -111,4 +111,15 @@ function parseJson(text: string): unknown {
   } catch {
     return null;
   }
+}
+
+/** The day ends at midnight of the account's time zone, which HubSpot does not tell here. */
+const lookAgainMs = 3_600_000;
+
+/** What is left of the account's day, for all of its apps. Not told to apps that were authorized by OAuth. */
+export function hubspotQuotas(headers: Headers): readonly Quota[] {
+  const limit = Number(headers.get("x-hubspot-ratelimit-daily") ?? Number.NaN);
+  const remaining = Number(headers.get("x-hubspot-ratelimit-daily-remaining") ?? Number.NaN);
+  if (!(limit > 0) || !(remaining >= 0)) return [];
+  return [{ name: "HubSpot's day", limit, remaining, resetsInMs: lookAgainMs }];
 }

@@ -17,7 +17,7 @@ import {
 } from "../../src/destination.ts";
 import { parseAnswer } from "./answers.ts";
 import { type HubSpotApi, openApi } from "./api.ts";
-import { hubspotFailure, refusalOf } from "./errors.ts";
+import { hubspotFailure, hubspotQuotas, refusalOf } from "./errors.ts";
 import { ignoresCase, propertiesSchema, toFields } from "./fields.ts";
 import { ensureList, findList, listMissing, parseSettings, writeMemberships } from "./memberships.ts";
 import { readRecords, writeRecords } from "./records.ts";
@@ -60,6 +60,7 @@ const hubspot: DestinationAdapter<HubSpotConfig> = {
     ];
   },
   failure: hubspotFailure,
+  quotas: hubspotQuotas,
   connect: (config, context) => new HubSpotConnection(openApi(config, context)),
 };
 

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { CreateSandbox, Sandbox, SandboxRequest, SandboxResponse } from "../../src/sandbox.ts";
-import { failures, refusal, tenSecondLimit } from "./sandbox/answers.ts";
+import { dailyLimit, failures, refusal, tenSecondLimit } from "./sandbox/answers.ts";
 import { handleBatch, type Surroundings, toResult } from "./sandbox/batches.ts";
 import { Lists } from "./sandbox/lists.ts";
 import { ObjectStore } from "./sandbox/objects.ts";
@@ -24,19 +24,32 @@ const seedSchema = z.object({
     .array(z.object({ name: z.string(), label: z.string(), properties: z.array(propertySchema).default([]) }))
     .default([]),
   tier: z.enum(["free", "starter", "professional", "enterprise"]).default("professional"),
+  /** Requests that the account's other apps have made today. */
+  used_today: z.int().default(0),
 });
+
+/** Requests in ten seconds and in a day, by tier. */
+const limitsByTier = {
+  free: [100, 250_000],
+  starter: [100, 250_000],
+  professional: [190, 625_000],
+  enterprise: [190, 1_000_000],
+} as const;
 
 const typeIds: Readonly<Record<string, string>> = { contacts: "0-1", companies: "0-2", deals: "0-3", tickets: "0-5" };
 
 const createSandbox: CreateSandbox = ({ limits = true, seed = {}, now = Date.now } = {}) => {
   const account = seedSchema.parse(seed);
   let state = new Account(account, now);
-  const perTenSeconds = account.tier === "free" || account.tier === "starter" ? 100 : 190;
+  const [perTenSeconds, perDay] = limitsByTier[account.tier];
   const window = new RateWindow(perTenSeconds, 10_000, now);
+  const day = new RateWindow(perDay - account.used_today, 86_400_000, now);
   const limitHeaders = (): Record<string, string> => ({
     "x-hubspot-ratelimit-max": String(perTenSeconds),
     "x-hubspot-ratelimit-remaining": String(window.remaining),
     "x-hubspot-ratelimit-interval-milliseconds": "10000",
+    "x-hubspot-ratelimit-daily": String(perDay),
+    "x-hubspot-ratelimit-daily-remaining": String(day.remaining),
   });
   return {
     failures,
@@ -44,6 +57,7 @@ const createSandbox: CreateSandbox = ({ limits = true, seed = {}, now = Date.now
     reset: () => {
       state = new Account(account, now);
       window.clear();
+      day.clear();
     },
     distort,
     handle: (request) => {
@@ -51,6 +65,7 @@ const createSandbox: CreateSandbox = ({ limits = true, seed = {}, now = Date.now
       const denied = state.opens(request) ? undefined : denial(request, account.tokens);
       if (denied) return denied;
       if (limits && !window.enter()) return { ...tenSecondLimit, headers: limitHeaders() };
+      if (limits && !day.enter()) return { ...dailyLimit, headers: limitHeaders() };
       return { headers: limitHeaders(), ...state.handle(request) };
     },
   };

@@ -1,6 +1,6 @@
 /** Intercom's errors: of one record, of a whole request, and those that ask to wait. */
 import { z } from "zod";
-import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
+import { DestinationError, type FailedResponse, type FailureHint, type Quota } from "../../src/destination.ts";
 
 /** `{ type: "error.list", request_id, errors: [{ code, message, field }] }` */
 const errorsSchema = z.object({
@@ -50,10 +50,21 @@ export function intercomFailure({ status, headers, body }: FailedResponse): Fail
 
 /** Intercom tells the second at which the slice ends; by its own clock, for ours may go otherwise. */
 function waitUntilReset(headers: Headers): number {
-  const reset = Number(headers.get("x-ratelimit-reset") ?? Number.NaN) * 1000;
-  const now = Date.parse(headers.get("date") ?? "");
-  const wait = reset - now;
-  return Number.isFinite(wait) && wait >= 0 && wait <= 60_000 ? Math.max(wait, 1000) : sliceMs;
+  const wait = untilReset(headers);
+  return wait >= 0 && wait <= 60_000 ? Math.max(wait, 1000) : sliceMs;
+}
+
+function untilReset(headers: Headers): number {
+  return Number(headers.get("x-ratelimit-reset") ?? Number.NaN) * 1000 - Date.parse(headers.get("date") ?? "");
+}
+
+/** What is left of the slice, for all that use the app. */
+export function intercomQuotas(headers: Headers): readonly Quota[] {
+  const limit = Number(headers.get("x-ratelimit-limit") ?? Number.NaN);
+  const remaining = Number(headers.get("x-ratelimit-remaining") ?? Number.NaN);
+  const resetsInMs = untilReset(headers);
+  if (!(limit > 0) || !(remaining >= 0) || !(resetsInMs >= 0 && resetsInMs <= 60_000)) return [];
+  return [{ name: "Intercom's slice", limit, remaining, resetsInMs }];
 }
 
 function parseJson(text: string): unknown {

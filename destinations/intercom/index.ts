@@ -16,7 +16,7 @@ import { parseAnswer, parseMe } from "./answers.ts";
 import { type IntercomApi, type IntercomConfig, openApi } from "./api.ts";
 import { writeCompanies } from "./companies.ts";
 import { writeContacts } from "./contacts.ts";
-import { intercomFailure, sliceMs } from "./errors.ts";
+import { intercomFailure, intercomQuotas, sliceMs } from "./errors.ts";
 import {
   attributesSchema,
   ignoresCase,
@@ -77,6 +77,7 @@ const intercom: DestinationAdapter<IntercomConfig> = {
   // 10,000 a minute for an app, in slices.
   limits: () => [{ name: "ten seconds", requests: 1666, perMs: sliceMs }],
   failure: intercomFailure,
+  quotas: intercomQuotas,
   connect: (config, context) => new IntercomConnection(openApi(config, context)),
 };
 

@@ -1,6 +1,6 @@
 /** Livestorm's errors: of one person, of a whole request, and those that ask to wait. */
 import { z } from "zod";
-import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
+import { DestinationError, type FailedResponse, type FailureHint, type Quota } from "../../src/destination.ts";
 
 const text = z.string().min(1).optional().catch(undefined);
 
@@ -48,6 +48,17 @@ export function livestormFailure({ status, headers, body }: FailedResponse): Fai
   const waits = headers.has("retry-after") ? {} : { retryAfterMs: burstMs };
   const isMonth = headers.get("ratelimit-monthly-remaining") === "0";
   return { ...message, ...waits, code: isMonth ? "monthly_limit" : "rate_limit" };
+}
+
+/** Livestorm tells when the month begins anew, but in a form that its documentation leaves open. */
+const lookAgainMs = 86_400_000;
+
+/** What is left of the account's month, for all that use it. */
+export function livestormQuotas(headers: Headers): readonly Quota[] {
+  const limit = Number(headers.get("ratelimit-monthly-limit") ?? Number.NaN);
+  const remaining = Number(headers.get("ratelimit-monthly-remaining") ?? Number.NaN);
+  if (!(limit > 0) || !(remaining >= 0)) return [];
+  return [{ name: "Livestorm's month", limit, remaining, resetsInMs: lookAgainMs }];
 }
 
 function parseJson(json: string): unknown {

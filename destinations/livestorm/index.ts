@@ -13,7 +13,7 @@ import {
 } from "../../src/destination.ts";
 import { organizationNameIn, parseAnswer, parseSession, type Session } from "./answers.ts";
 import { isSuccess, type LivestormApi, type LivestormConfig, openApi } from "./api.ts";
-import { livestormFailure, refusalOf } from "./errors.ts";
+import { livestormFailure, livestormQuotas, refusalOf } from "./errors.ts";
 import { attributesSchema, type KnownFields, knownFields, type PeopleAttribute, toFields } from "./fields.ts";
 import { writeRegistrants } from "./registrants.ts";
 import { parseSettings } from "./settings.ts";
@@ -48,6 +48,7 @@ const livestorm: DestinationAdapter<LivestormConfig> = {
     { name: "30 days", requests: monthly_calls, perMs: 30 * dayMs },
   ],
   failure: livestormFailure,
+  quotas: livestormQuotas,
   connect: (config, context) => new LivestormConnection(openApi(config, context)),
 };
 

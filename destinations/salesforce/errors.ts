@@ -1,6 +1,6 @@
 /** Salesforce's errors: of one record, of a whole request, and those that ask to wait. */
 import { z } from "zod";
-import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
+import { DestinationError, type FailedResponse, type FailureHint, type Quota } from "../../src/destination.ts";
 
 /** A request's error; `errorCode` there, `statusCode` in a record's. */
 const errorSchema = z.object({
@@ -81,4 +81,14 @@ export async function afterApplied<Result>(request: Promise<Result>, repeatable 
     const kind = error.kind === "refused" ? "unavailable" : error.kind;
     throw new DestinationError(kind, message, { code, applied: "unknown", status, retryAfterMs, field, cause });
   }
+}
+
+/** The day is a rolling one: how soon more is allowed depends on when it was used. */
+const lookAgainMs = 900_000;
+
+/** What is left of the org's requests in 24 hours, for all that use it. */
+export function salesforceQuotas(headers: Headers): readonly Quota[] {
+  const [, used, limit] = /\bapi-usage=(\d+)\/(\d+)/.exec(headers.get("sforce-limit-info") ?? "")?.map(Number) ?? [];
+  if (used === undefined || limit === undefined || limit === 0) return [];
+  return [{ name: "Salesforce's day", limit, remaining: Math.max(0, limit - used), resetsInMs: lookAgainMs }];
 }

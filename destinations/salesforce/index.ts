@@ -14,7 +14,7 @@ import {
 } from "../../src/destination.ts";
 import { openApi, type SalesforceApi } from "./api.ts";
 import { collectionRecords, jobRecords, resumeBulk, writeBulk } from "./bulk.ts";
-import { parseAnswer, salesforceFailure } from "./errors.ts";
+import { parseAnswer, salesforceFailure, salesforceQuotas } from "./errors.ts";
 import { describeSchema, type SObject, toFields } from "./fields.ts";
 import { writeRecords } from "./records.ts";
 import { connection, parseSettings, type SalesforceConfig } from "./settings.ts";
@@ -32,6 +32,7 @@ const salesforce: DestinationAdapter<SalesforceConfig> = {
   connection,
   limits: ({ daily_requests }) => [{ name: "day", requests: daily_requests, perMs: 86_400_000 }],
   failure: salesforceFailure,
+  quotas: salesforceQuotas,
   connect: (config, context) => new SalesforceConnection(openApi(config, context)),
 };
 

@@ -1,6 +1,6 @@
 /** Zendesk's errors: of a whole request, and those that ask to wait. */
 import { z } from "zod";
-import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
+import { DestinationError, type FailedResponse, type FailureHint, type Quota } from "../../src/destination.ts";
 
 const text = z.string().min(1).optional().catch(undefined);
 
@@ -79,4 +79,13 @@ function parseJson(json: string): unknown {
   } catch {
     return null;
   }
+}
+
+/** What is left of the account's minute, for all that use it. */
+export function zendeskQuotas(headers: Headers): readonly Quota[] {
+  const [limit, remaining, reset] = ["limit", "remaining", "reset"].map((name) =>
+    Number(headers.get(`ratelimit-${name}`) ?? Number.NaN),
+  ) as [number, number, number];
+  if (!(limit > 0) || !(remaining >= 0) || !(reset >= 0)) return [];
+  return [{ name: "Zendesk's minute", limit, remaining, resetsInMs: reset * 1000 }];
 }

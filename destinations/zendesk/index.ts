@@ -12,7 +12,7 @@ import {
 } from "../../src/destination.ts";
 import { parseAnswer, parseMe } from "./answers.ts";
 import { openApi, type ZendeskApi } from "./api.ts";
-import { zendeskFailure } from "./errors.ts";
+import { zendeskFailure, zendeskQuotas } from "./errors.ts";
 import {
   type CustomField,
   customFieldsSchema,
@@ -53,6 +53,7 @@ const zendesk: DestinationAdapter<ZendeskConfig> = {
   connection,
   limits: ({ plan }) => [{ name: "minute", requests: requestsPerMinute[plan], perMs: 60_000 }],
   failure: zendeskFailure,
+  quotas: zendeskQuotas,
   connect: (config, context) => new ZendeskConnection(openApi(config, context)),
 };
 

@@ -5,7 +5,7 @@
  */
 import { DestinationError } from "../destination.ts";
 import type { Clock } from "../sync/ports.ts";
-import type { Turns } from "./pace.ts";
+import { patienceMs, type Rest, restAfter, type Turns, usedUp } from "./pace.ts";
 
 /** Requests a second. */
 const first = 50;
@@ -46,10 +46,15 @@ export class Feeler implements Turns {
     await entered;
   }
 
-  failed(error: unknown): void {
+  async heard(rests: readonly Rest[]): Promise<void> {
+    for (const rest of rests) if (rest.requests <= 0) this.#rest(rest);
+  }
+
+  async failed(error: unknown): Promise<void> {
     if (!(error instanceof DestinationError) || error.kind !== "busy") return;
+    const rest = restAfter(error);
+    if (rest) this.#rest(rest);
     const now = this.#clock.now().getTime();
-    this.#restsUntil = Math.max(this.#restsUntil, now + (error.retryAfterMs ?? 0));
     if (now - this.#fellAt < fallsApartMs) return;
     this.#fellAt = now;
     this.#isMet = true;
@@ -57,11 +62,16 @@ export class Feeler implements Turns {
     this.#saved = 0;
   }
 
+  #rest({ forMs }: Rest): void {
+    this.#restsUntil = Math.max(this.#restsUntil, this.#clock.now().getTime() + forMs);
+  }
+
   async #wait(signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       signal?.throwIfAborted();
       this.#pass();
       const restMs = this.#restsUntil - this.#at;
+      if (restMs > patienceMs) throw usedUp(restMs);
       if (restMs <= 0 && this.#saved >= 1) {
         this.#saved -= 1;
         return;

@@ -1,5 +1,5 @@
 /** Keeps within the vendor's published limits, so that its 429 is never seen: all runs of all processes together. */
-import { type Context, DestinationError, type RateLimit } from "../destination.ts";
+import { type Context, DestinationError, type Quota, type RateLimit } from "../destination.ts";
 import { messageOf, SluiceError } from "../errors.ts";
 import type { Clock } from "../sync/ports.ts";
 import { orStopped } from "./or-stopped.ts";
@@ -16,6 +16,15 @@ export interface PaceWindow {
 export interface PaceLedger {
   /** Counts one request in all windows and gives 0; or counts none and gives how long until one may fit, in ms. */
   enter(credential: string, windows: readonly PaceWindow[]): Promise<number>;
+  /** Notes what is left, as the vendor said it last. */
+  heard(credential: string, rests: readonly Rest[]): Promise<void>;
+}
+
+/** No more than so many requests go out in the next `forMs`, whatever the windows say. */
+export interface Rest {
+  readonly name: string;
+  readonly requests: number;
+  readonly forMs: number;
 }
 
 /** A wait that is longer ends the run, which goes on when it is over. */
@@ -44,6 +53,29 @@ export function windowsOf(limits: readonly RateLimit[], share: number): readonly
   });
 }
 
+/** What a vendor said a day ago may be otherwise by now: one request finds out. */
+const longestRestMs = 86_400_000;
+
+/** What is left of quotas of which only a share may be used: the rest is for the other programs of the account. */
+export function restsOf(quotas: readonly Quota[], share: number): readonly Rest[] {
+  return quotas.map(({ name, limit, remaining, resetsInMs }) => ({
+    name,
+    requests: Math.floor(remaining - limit * (1 - share)),
+    forMs: Math.min(resetsInMs, longestRestMs),
+  }));
+}
+
+/** A vendor that asks for more is looked at again after an hour: it may have meant one kind of request. */
+const longestWaitMs = 3_600_000;
+
+/** That a vendor asked to wait. Locks of single records are none of the others' matter. */
+export function restAfter(error: unknown): Rest | undefined {
+  if (!(error instanceof DestinationError) || error.kind !== "busy" || error.retryAfterMs === undefined)
+    return undefined;
+  if (error.status === 423 || error.status === 425) return undefined;
+  return { name: "asked to wait", requests: 0, forMs: Math.min(error.retryAfterMs, longestWaitMs) };
+}
+
 /** How long so many requests take within all windows: what fits one goes out at once. */
 export function secondsAt(windows: readonly PaceWindow[], requests: number): number {
   const seconds = windows.map(
@@ -56,9 +88,14 @@ export function secondsAt(windows: readonly PaceWindow[], requests: number): num
 export interface Turns {
   /** Resolves when a request may go out. */
   enter(signal: AbortSignal | undefined): Promise<void>;
+  /** An answer told what is left. */
+  heard(rests: readonly Rest[]): Promise<void>;
   /** A request that was let out has failed. */
-  failed?(error: unknown): void;
+  failed(error: unknown): Promise<void>;
 }
+
+/** With more left than this, the processes that share a credential need not tell each other. */
+const littleLeft = 200;
 
 /** The turns of one credential in this process: first come, first served, over all of its runs. */
 export class Pacer implements Turns {
@@ -67,6 +104,8 @@ export class Pacer implements Turns {
   readonly #windows: readonly PaceWindow[];
   readonly #clock: Clock;
   readonly #slackMs: number;
+  /** Of what the others were told that little is left. */
+  readonly #scarce = new Set<string>();
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(ledger: PaceLedger, credential: string, windows: readonly PaceWindow[], clock: Clock) {
@@ -84,6 +123,22 @@ export class Pacer implements Turns {
     await orStopped(entered, signal);
   }
 
+  async heard(rests: readonly Rest[]): Promise<void> {
+    const news = rests.filter(({ name, requests }) => requests <= littleLeft || this.#scarce.has(name));
+    if (news.length === 0) return;
+    for (const { name, requests } of news) {
+      if (requests <= littleLeft) this.#scarce.add(name);
+      else this.#scarce.delete(name);
+    }
+    // The answer was about records, and stands whether or not this could be noted.
+    await this.#ledger.heard(this.#credential, news).catch(() => undefined);
+  }
+
+  async failed(error: unknown): Promise<void> {
+    const rest = restAfter(error);
+    if (rest) await this.#ledger.heard(this.#credential, [rest]).catch(() => undefined);
+  }
+
   async #waitAndEnter(signal: AbortSignal | undefined): Promise<void> {
     for (let stale = 0; ;) {
       signal?.throwIfAborted();
@@ -94,7 +149,7 @@ export class Pacer implements Turns {
         stale += 1;
         continue;
       }
-      if (waitMs > patienceMs) throw usedUp(this.#windows, waitMs);
+      if (waitMs > patienceMs) throw usedUp(waitMs, this.#windows);
       await this.#clock.sleep(waitMs, signal);
     }
   }
@@ -118,21 +173,30 @@ export class Pacer implements Turns {
   }
 }
 
-/** The same fetch, but a request waits for its turn. */
-export function pace(fetch: Context["fetch"], turns: Turns): Context["fetch"] {
+/** The same fetch, but a request waits for its turn, and what its answer says of the limits is kept to by all. */
+export function pace(
+  fetch: Context["fetch"],
+  turns: Turns,
+  restsIn: (headers: Headers) => readonly Rest[] = () => [],
+): Context["fetch"] {
   return async (url, init) => {
     await turns.enter(init?.signal ?? undefined);
     try {
-      return await fetch(url, init);
+      const answer = await fetch(url, init);
+      await turns.heard(restsIn(answer.headers));
+      return answer;
     } catch (error) {
-      turns.failed?.(error);
+      await turns.failed(error);
       throw error;
     }
   };
 }
 
-function usedUp(windows: readonly PaceWindow[], waitMs: number): DestinationError {
-  const longest = windows.reduce((one, other) => (one.spanMs > other.spanMs ? one : other));
-  const message = `The limit "${longest.name}" of ${longest.requests} requests is used up.`;
+export function usedUp(waitMs: number, windows: readonly PaceWindow[] = []): DestinationError {
+  const longest = windows.toSorted((one, other) => other.spanMs - one.spanMs)[0];
+  const message =
+    longest === undefined || waitMs > longest.spanMs + longest.bucketMs
+      ? "The destination said that what the account may ask for is used up, by whatever program."
+      : `The limit "${longest.name}" of ${longest.requests} requests is used up.`;
   return new DestinationError("busy", message, { code: "limit_used_up", applied: "no", retryAfterMs: waitMs });
 }

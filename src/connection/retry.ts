@@ -1,6 +1,7 @@
 /** Tries again what may be tried again: full jitter, the vendor's own wait honoured. */
 import { type Batch, type Connection, DestinationError } from "../destination.ts";
 import type { Clock, Random } from "../sync/ports.ts";
+import { StillDown } from "./breaker.ts";
 
 export interface RetryOptions {
   readonly clock: Clock;
@@ -63,7 +64,8 @@ async function attempt<Result>(
       // One try that may have been applied makes the whole uncertain, whatever the later ones say.
       if (error.applied === "unknown") applied = "unknown";
       const waitMs = wait(error, tries, options);
-      const again = (error.kind === "busy" || error.kind === "unavailable") && repeatable(error);
+      const passes = error.kind === "busy" || (error.kind === "unavailable" && !(error instanceof StillDown));
+      const again = passes && repeatable(error);
       if (!again || tries >= attempts || waitMs > patienceMs) throw withApplied(error, applied);
       await clock.sleep(waitMs, signal);
     }

@@ -1,10 +1,11 @@
 /** Opens both ends of a sync: the warehouse of its source, and the connection to its destination with all around it. */
 import { hash } from "node:crypto";
 import { join, resolve } from "node:path";
+import { Breaker, breaking } from "../connection/breaker.ts";
 import { legibly } from "../connection/legible.ts";
 import { openBearer } from "../connection/bearer.ts";
 import { Feeler } from "../connection/feel.ts";
-import { pace, Pacer, secondsAt, type Turns, windowsOf } from "../connection/pace.ts";
+import { pace, Pacer, restsOf, secondsAt, windowsOf } from "../connection/pace.ts";
 import { retry } from "../connection/retry.ts";
 import { type Exchange, traceFetch } from "../connection/trace.ts";
 import type { Connection, Context, DestinationAdapter } from "../destination.ts";
@@ -14,7 +15,7 @@ import { bucketSchema, type SourceDocument } from "../documents/source.ts";
 import { createFetch } from "../fetch.ts";
 import type { PlannerPlace, Warehouse } from "../warehouse.ts";
 import { knownTo } from "./secrets.ts";
-import type { Service } from "./service.ts";
+import type { Line, Service } from "./service.ts";
 import type { LookupSpec } from "../sync/ports.ts";
 import { keeperOf } from "./tokens.ts";
 
@@ -94,7 +95,10 @@ export async function openDestination(
     mayGo?.();
     return await counted(url, init);
   };
-  const paced = pace(permitted, turnsOf(destination, adapter, config, service));
+  const line = lineOf(destination, adapter, config, service);
+  const restsIn = (headers: Headers): ReturnType<typeof restsOf> =>
+    restsOf(adapter.quotas?.(headers) ?? [], destination.pace.share);
+  const paced = pace(permitted, line.turns, restsIn);
   const bearer: Context["bearer"] = (grant) =>
     openBearer(grant, {
       fetch: paced,
@@ -104,10 +108,8 @@ export async function openDestination(
       learn: (secret) => void (secrets.includes(secret) || secrets.push(secret)),
       title: adapter.title,
     });
-  const connection = retry(legibly(adapter.connect(config, { fetch: paced, bearer }), secrets), {
-    clock: service.clock,
-    random: service.random,
-  });
+  const connected = legibly(adapter.connect(config, { fetch: paced, bearer }), secrets);
+  const connection = retry(breaking(connected, line.breaker), { clock: service.clock, random: service.random });
   return {
     connection,
     requests: () => requests,
@@ -120,21 +122,22 @@ export async function openDestination(
   };
 }
 
-/** The turns of a destination's credential: whoever uses the same one, in whatever document, waits in the same line. */
-function turnsOf(
+/** The line of a destination's credential: whoever uses the same one, in whatever document, waits in it. */
+function lineOf(
   { name, pace: { share } }: DestinationDocument,
   adapter: DestinationAdapter,
   config: Readonly<Record<string, unknown>>,
-  { store, clock, pacers }: Service,
-): Turns {
+  { store, clock, random, lines }: Service,
+): Line {
   const windows = windowsOf(adapter.limits(config), share);
   const secrets = secretTexts(adapter.connection, config);
   const identity = [adapter.type, config["base_url"], secrets.length > 0 ? secrets : name];
   const credential = hash("sha256", JSON.stringify(identity), "hex").slice(0, 32);
   const key = JSON.stringify([credential, windows]);
-  const known = pacers.get(key);
+  const known = lines.get(key);
   if (known) return known;
   const turns = windows.length === 0 ? new Feeler(clock) : new Pacer(store.pace, credential, windows, clock);
-  pacers.set(key, turns);
-  return turns;
+  const line = { turns, breaker: new Breaker({ clock, random }) };
+  lines.set(key, line);
+  return line;
 }

@@ -1,4 +1,5 @@
 /** What the operations work with; `main.ts` opens it. */
+import type { Breaker } from "../connection/breaker.ts";
 import type { Turns } from "../connection/pace.ts";
 import type { TokenKeeper } from "../connection/tokens.ts";
 import type { Sealer } from "../security/sealing.ts";
@@ -17,8 +18,8 @@ export interface Service {
   readonly sealer: Sealer;
   /** Hosts and ranges that destinations may reach although they are private. */
   readonly allowedAddresses: readonly string[];
-  /** The turns of each credential that this process has used. */
-  readonly pacers: Map<string, Turns>;
+  /** Where those wait who use one credential, for each that this process has used. */
+  readonly lines: Map<string, Line>;
   /** The access token of each grant that this process has used. */
   readonly tokens: Map<string, TokenKeeper>;
   /** Where relative paths of documents start. */
@@ -27,6 +28,12 @@ export interface Service {
   readonly dataDir: string;
   /** Names this process in leases. */
   readonly worker: string;
+}
+
+/** Where all wait for one credential: for their turn, and until the destination is back. */
+export interface Line {
+  readonly turns: Turns;
+  readonly breaker: Breaker;
 }
 
 /** How long a run stays a worker's without a sign of life. */

@@ -32,7 +32,7 @@ function mayPass({ kind }: DestinationError): boolean {
   return kind === "busy" || kind === "unavailable";
 }
 
-/** A destination that is down is asked seldom: each run tries for half a minute already. */
+/** A destination that is down is asked seldom: each run has waited for two minutes already. */
 const downMs = 60_000;
 
 /** When the destination said, or in a while. */

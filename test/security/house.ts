@@ -139,7 +139,7 @@ export class House implements AsyncDisposable {
       environment: { TOKEN: canary, HUBSPOT: sandbox.url },
       sealer: new Sealer(undefined),
       allowedAddresses: ["127.0.0.0/8", "::1/128"],
-      pacers: new Map(),
+      lines: new Map(),
       tokens: new Map(),
       folder,
       dataDir: join(folder, "data"),

@@ -41,6 +41,26 @@ describe.each(kindsOfStore)("runs in the %s store", (kind) => {
     expect(third).toMatchObject({ status: "queued", kind: "full", trigger: "api", fence: 0, startedAt: null });
   });
 
+  test("a run that fails for the destination's trouble is tried again, each time in a row after twice as long", async () => {
+    const sync = newSync();
+    const waits: number[] = [];
+    const fail = async (afterMs: number): Promise<void> => {
+      const run = await begin(sync);
+      const again_at = new Date(Date.now() + afterMs).toISOString();
+      const failure = { code: "http_429", message: "later", again_at };
+      await store.runStore.end(run, { status: "failed", counts, failure }, { keepJournal: false });
+      const { failure: kept, endedAt } = await store.runs.get(run.id);
+      waits.push(Math.round((Date.parse(kept?.again_at ?? "") - (endedAt?.getTime() ?? 0)) / 1000));
+    };
+    for (let times = 0; times < 6; times += 1) await fail(60_000);
+    // One that the destination names is kept to as it is.
+    await fail(5_000_000);
+    await end(await begin(sync));
+    await fail(60_000);
+    for (const [at, wanted] of [60, 120, 240, 480, 900, 900, 5000, 60].entries())
+      expect(Math.abs((waits[at] ?? 0) - wanted), waits.join(", ")).toBeLessThanOrEqual(wanted / 5);
+  });
+
   const name = (sync: string, ...keys: readonly string[]): Promise<Run> =>
     store.runs.create({ sync, kind: "keys", trigger: "api", spec: resolved(sync), keys: keys.map((key) => [key]) });
 

@@ -52,11 +52,12 @@ function limit(policyName: string, message: string): SandboxResponse {
 }
 
 export const tenSecondLimit = limit("TEN_SECONDLY_ROLLING", "You have reached your ten_secondly_rolling limit.");
+export const dailyLimit = limit("DAILY", "You have reached your daily limit.");
 
 /** Failures in HubSpot's words, by name. */
 export const failures: Readonly<Record<string, SandboxResponse>> = {
   ten_secondly_limit: tenSecondLimit,
-  daily_limit: limit("DAILY", "You have reached your daily limit."),
+  daily_limit: dailyLimit,
   migration_477: {
     ...refusal(477, "MIGRATION_IN_PROGRESS", "This account is being moved to another data center."),
     headers: { "retry-after": "1" },
