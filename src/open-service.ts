@@ -5,6 +5,7 @@ import type { Config } from "./config.ts";
 import { listOf } from "./documents/documents.ts";
 import { loadWorkspace } from "./documents/load.ts";
 import { applyDocuments } from "./operations/documents.ts";
+import { Places } from "./operations/places.ts";
 import type { Service } from "./operations/service.ts";
 import type { Registry } from "./registry.ts";
 import { Sealer } from "./security/sealing.ts";
@@ -38,6 +39,7 @@ export async function openService(config: Config, { folder, environment, registr
     sealer,
     allowedAddresses,
     lines: new Map(),
+    places: new Places(),
     tokens: new Map(),
     folder,
     dataDir,

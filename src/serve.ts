@@ -12,6 +12,7 @@ import { localOperations } from "./operations/local.ts";
 import { sendNotices } from "./operations/notify.ts";
 import type { Operations } from "./operations/operations.ts";
 import { performRun } from "./operations/perform.ts";
+import { runsAtATime } from "./operations/places.ts";
 import { requireReadable, rotateSecrets } from "./operations/secrets.ts";
 import { startSequels } from "./operations/sequels.ts";
 import type { Service } from "./operations/service.ts";
@@ -27,7 +28,6 @@ import { RunStopped } from "./sync/lease.ts";
 import { openMetrics } from "./telemetry/metrics.ts";
 
 /** Runs of different syncs that one process does at a time. */
-const runsAtATime = 4;
 
 /** How long runs have to settle when the service stops. */
 const graceMs = 30_000;
@@ -85,6 +85,7 @@ function startWork(
   const follow = (): Promise<void> => startSequels(service, (runId) => queue.ring(runId), onError);
   const work: Work = async (id, signal) => {
     await doRun(id, service, log, signal);
+    for (const waiting of service.places.freed()) await queue.ring(waiting);
     await follow();
   };
   queue.work(work, { concurrency: runsAtATime });

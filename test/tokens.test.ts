@@ -6,6 +6,7 @@ import { DestinationError } from "../src/destination.ts";
 import type { DestinationDocument } from "../src/documents/destination.ts";
 import { openDestination } from "../src/operations/connect.ts";
 import { rotateSecrets } from "../src/operations/secrets.ts";
+import { Places } from "../src/operations/places.ts";
 import type { Service } from "../src/operations/service.ts";
 import { openRegistry } from "../src/registry.ts";
 import { serveSandbox, type ServedSandbox } from "../src/sandbox.ts";
@@ -61,6 +62,7 @@ function serviceOver(store: Store, key: string | undefined = secretKey): Service
     sealer: new Sealer(key),
     allowedAddresses: ["127.0.0.0/8"],
     lines: new Map(),
+    places: new Places(),
     tokens: new Map(),
     folder: ".",
     dataDir: ".",

@@ -11,6 +11,7 @@ import { type ClaimedRun, executeRun } from "../sync/run.ts";
 import type { World } from "../sync/world.ts";
 import { openDestination, openWarehouse, plannerName } from "./connect.ts";
 import { storedDocuments } from "./documents.ts";
+import { planningInPlaces } from "./places.ts";
 import { leaseMs, type Service } from "./service.ts";
 
 /** Batches of one run that are under way at the same time. */
@@ -24,10 +25,14 @@ export interface PerformOptions {
 }
 
 /**
- * Does a run. False when there is nothing to do: it has ended, is held, or another worker is at this sync. After a run
+ * Does a run. False when there is nothing to do: it has ended, is held, another worker is at this sync, or this
+ * process has no place for one more towards its destination. After a run
  * that lost its worker or was cut short by the service's stop, a new one is asked for: what was under way goes on.
  */
 export async function performRun(id: string, service: Service, options: PerformOptions): Promise<boolean> {
+  // Left in the queue for a worker that has a place, or for this one when it is rung again.
+  using place = service.places.take(await service.store.runs.destination(id), id);
+  if (place === null) return false;
   const term = new LeaseTerm(service.clock, leaseMs);
   const claim = await service.store.leases.claim(id, { worker: service.worker, leaseMs });
   if (claim === null) return false;
@@ -125,7 +130,7 @@ async function openEnds(
     );
     const stateOf: World["stateOf"] = (sync) => plannerName(sync, place);
     const stateName = stateOf(spec);
-    const planner = warehouse.planner(stateName);
+    const planner = planningInPlaces(warehouse.planner(stateName), service.places);
     const kept = opened.move();
     const ends = { warehouse, planner, stateName, stateOf, connection, requests };
     return { ...ends, [Symbol.asyncDispose]: () => kept.disposeAsync() };

@@ -6,6 +6,7 @@ import type { Sealer } from "../security/sealing.ts";
 import type { Registry } from "../registry.ts";
 import type { Store } from "../store/open.ts";
 import type { Clock, Random } from "../sync/ports.ts";
+import type { Places } from "./places.ts";
 
 export interface Service {
   readonly store: Store;
@@ -20,6 +21,8 @@ export interface Service {
   readonly allowedAddresses: readonly string[];
   /** Where those wait who use one credential, for each that this process has used. */
   readonly lines: Map<string, Line>;
+  /** Which runs this process does at a time. */
+  readonly places: Places;
   /** The access token of each grant that this process has used. */
   readonly tokens: Map<string, TokenKeeper>;
   /** Where relative paths of documents start. */

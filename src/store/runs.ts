@@ -64,6 +64,8 @@ export interface Runs {
   release(id: string): Promise<Run>;
   /** Runs that could begin now: their sync has no run under way, and none held. Oldest first. */
   queued(): Promise<readonly Run[]>;
+  /** The name of the destination that a run is to send to. Throws `run_not_found`. */
+  destination(id: string): Promise<string>;
   /** Runs that were under way when their worker was lost: their lease has run out. */
   orphaned(): Promise<readonly Run[]>;
 }
@@ -111,6 +113,15 @@ export function openRuns(db: Kysely<Database>): Runs {
     requestCancel: (id) => db.transaction().execute((trx) => requestCancel(trx, id)),
     release: (id) => release(db, id),
     queued: () => queued(db),
+    destination: async (id) => {
+      const row = await db
+        .selectFrom("app.runs")
+        .select(sql<string>`spec #>> '{destination,name}'`.as("name"))
+        .where("id", "=", id)
+        .executeTakeFirst();
+      if (!row) throw notFound(id);
+      return row.name;
+    },
     orphaned: () => orphaned(db),
   };
 }

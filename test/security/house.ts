@@ -15,6 +15,7 @@ import { mappingOperations } from "../../src/operations/edit-mapping.ts";
 import { localOperations } from "../../src/operations/local.ts";
 import type { RunView } from "../../src/operations/run-schemas.ts";
 import type { Operations } from "../../src/operations/operations.ts";
+import { Places } from "../../src/operations/places.ts";
 import type { Service } from "../../src/operations/service.ts";
 import { takeDeliveries } from "../../src/operations/webhooks.ts";
 import { openRegistry } from "../../src/registry.ts";
@@ -140,6 +141,7 @@ export class House implements AsyncDisposable {
       sealer: new Sealer(undefined),
       allowedAddresses: ["127.0.0.0/8", "::1/128"],
       lines: new Map(),
+      places: new Places(),
       tokens: new Map(),
       folder,
       dataDir: join(folder, "data"),
