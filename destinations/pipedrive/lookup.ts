@@ -44,12 +44,8 @@ export function isGone({ status, body }: Answer): boolean {
 
 /** The one record with the value, as Pipedrive's search sees it; several are `refused` as ambiguous. */
 export async function find(lookup: Lookup, asking: Asking): Promise<Found> {
-  if (lookup.field.name === "id") return findById(lookup, asking);
-  return lookup.field.custom === true ? findByCustomField(lookup, asking) : findByOwnField(lookup, asking);
-}
-
-async function findById({ object, value }: Lookup, asking: Asking): Promise<Found> {
-  const record = await readRecord(object, Number(value), asking);
+  if (lookup.field.name !== "id") return findBySearch(lookup, asking);
+  const record = await readRecord(lookup.object, Number(lookup.value), asking);
   return record ? { kind: "one", id: record.id } : { kind: "none" };
 }
 
@@ -67,69 +63,46 @@ export async function readRecord(
   return data;
 }
 
+/** What the search shows at once. */
 const most = 500;
 
-const searchSchema = z.object({
-  data: z.object({
-    items: z.array(
-      z.object({
-        item: z.looseObject({ id: z.int(), emails: z.array(z.string()).nullish().catch(undefined) }),
-      }),
-    ),
-  }),
-  additional_data: z.object({ next_cursor: z.string().nullish() }).nullish().catch(undefined),
-});
-
-type Item = z.output<typeof searchSchema>["data"]["items"][number]["item"];
-
-/** Everything that the search shows for a term in some kind of field; undefined where it has more than it shows at once. */
-async function search(
-  { object, value }: Lookup,
-  fields: string,
-  { api, signal }: Asking,
-): Promise<readonly Item[] | undefined> {
-  const term = String(value).trim();
-  const query = new URLSearchParams({ term, fields, exact_match: "true", limit: String(most) });
-  const answer = parseAnswer(searchSchema, await api.read(`/v2/${object}/search?${query.toString()}`, signal));
-  return answer.additional_data?.next_cursor ? undefined : answer.data.items.map(({ item }) => item);
+/** What the search must show of a record, so that it can be told from others: one that is missed would be made again. */
+function searchSchema({ field }: Lookup): z.ZodType<Searched> {
+  const shown =
+    field.custom === true
+      ? {}
+      : field.kind === "email"
+        ? { emails: z.array(z.string()) }
+        : { [field.name]: z.string() };
+  return z.object({
+    data: z.object({ items: z.array(z.object({ item: z.looseObject({ id: z.int(), ...shown }) })) }),
+    additional_data: z.object({ next_cursor: z.string().nullish() }).nullish().catch(undefined),
+  });
 }
 
-/** The search shows e-mail addresses and names, but takes no account of capitals. */
-async function findByOwnField(lookup: Lookup, asking: Asking): Promise<Found> {
-  const { field, value } = lookup;
-  const sought = String(value);
-  const items = await search(lookup, field.name, asking);
-  if (!items) return ambiguous(lookup);
-  if (field.kind === "email") {
-    const known = items.filter(({ emails }) => emails?.some((email) => isSame(email, sought)));
-    return theOne(known, lookup);
-  }
-  return theOne(
-    items.filter((item) => isNamed(item, lookup)),
-    lookup,
-  );
+type Named = Readonly<Record<string, unknown>> & { readonly id: number };
+
+interface Searched {
+  readonly data: { readonly items: readonly { readonly item: Named }[] };
+  readonly additional_data?: { readonly next_cursor?: string | null | undefined } | null | undefined;
 }
 
-/** Names that differ in capitals alone are hardly two things; which is meant, a person knows. */
-function isNamed(item: Readonly<Record<string, unknown>>, { field, value }: Lookup): boolean {
-  return textIn(item, field.name)?.toLowerCase() === String(value).trim().toLowerCase();
-}
-
-function textIn(record: Readonly<Record<string, unknown>>, field: string): string | undefined {
-  const text = record[field];
-  return typeof text === "string" ? text.trim() : undefined;
-}
-
-/** The search tells that a term is in some custom field, and not in which: those that it names are looked at. */
-async function findByCustomField(lookup: Lookup, asking: Asking): Promise<Found> {
-  const items = await search(lookup, "custom_fields", asking);
-  if (!items) return ambiguous(lookup);
+/** The search takes no account of capitals, and tells of custom fields only that the term is in one of them. */
+async function findBySearch(lookup: Lookup, asking: Asking): Promise<Found> {
+  const { object, field, value } = lookup;
+  const fields = field.custom === true ? "custom_fields" : field.name;
+  const query = new URLSearchParams({
+    term: String(value).trim(),
+    fields,
+    exact_match: "true",
+    limit: String(most),
+  });
+  const body = await asking.api.read(`/v2/${object}/search?${query.toString()}`, asking.signal);
+  const answer = parseAnswer(searchSchema(lookup), body);
+  if (answer.additional_data?.next_cursor) return ambiguous(lookup, []);
+  const items = answer.data.items.map(({ item }) => item);
   const ids = [...new Set(items.map(({ id }) => id))];
-  const records = await readAll(lookup, ids, asking);
-  return theOne(
-    records.filter((record) => hasValue(record, lookup)),
-    lookup,
-  );
+  return theOne(field.custom === true ? await readAll(lookup, ids, asking) : items, lookup);
 }
 
 const recordsSchema = z.object({ data: z.array(recordSchema) });
@@ -138,44 +111,61 @@ const recordsSchema = z.object({ data: z.array(recordSchema) });
 async function readAll({ object, field }: Lookup, ids: readonly number[], asking: Asking): Promise<readonly Shown[]> {
   const [only, ...others] = ids;
   if (only === undefined) return [];
+  const records: Shown[] = [];
   if (others.length === 0) {
     const record = await readRecord(object, only, asking, `?custom_fields=${field.name}`);
-    return record ? [record] : [];
+    if (record) records.push(record);
   }
-  const records: Shown[] = [];
-  for (let at = 0; at < ids.length; at += 100) {
+  for (let at = 0; at < ids.length && others.length > 0; at += 100) {
     const query = `ids=${ids.slice(at, at + 100).join(",")}&custom_fields=${field.name}&limit=100`;
     const answer = await asking.api.read(`/v2/${object}?${query}`, asking.signal);
     records.push(...parseAnswer(recordsSchema, answer).data);
   }
-  return records;
+  // The search found them by a custom field, so they have some.
+  return parseAnswer(z.array(recordSchema.extend({ custom_fields: z.record(z.string(), z.unknown()) })), records);
 }
 
-function hasValue(record: Shown, { field, value }: Lookup): boolean {
-  const shown = record.custom_fields?.[field.name];
-  if (record.is_deleted || shown == null) return false;
-  if (typeof shown === "number") return shown === Number(value);
-  return typeof shown === "string" && shown.trim() === String(value).trim();
+/** The one that is meant among those that may be. Of names that differ in capitals alone, a person has to say which. */
+function theOne(records: readonly Named[], lookup: Lookup): Found {
+  const meant = records.filter((record) => isMeant(record, lookup));
+  const ids = [...new Set(meant.map(({ id }) => id))];
+  const [id, ...others] = ids;
+  if (id === undefined) return { kind: "none" };
+  if (others.length > 0) return ambiguous(lookup, ids);
+  const { object, field, value } = lookup;
+  const isExact = field.custom === true || field.kind === "email" || textIn(meant[0], field.name) === textOf(value);
+  if (isExact) return { kind: "one", id };
+  const message = `Pipedrive's ${objects[object].one} ${id} has this ${field.name} but for its capitals. Write it the same way, or match by another field.`;
+  return { kind: "refused", reason: { code: "ambiguous_match", message, field: field.name } };
 }
 
-function theOne(records: readonly Readonly<Record<string, unknown> & { id: number }>[], lookup: Lookup): Found {
-  const distinct = [...new Map(records.map((record) => [record.id, record])).values()];
-  const [one, ...others] = distinct;
-  if (!one) return { kind: "none" };
-  if (others.length > 0)
-    return ambiguous(
-      lookup,
-      distinct.map(({ id }) => id),
-    );
-  const { field, value } = lookup;
-  if (field.kind === "email" || field.custom === true || one[field.name] === undefined)
-    return { kind: "one", id: one.id };
-  if (textIn(one, field.name) === String(value).trim()) return { kind: "one", id: one.id };
-  const words = `Pipedrive's ${objects[lookup.object].one} ${one.id} has this ${field.name} but for its capitals. Write it the same way, or match by another field.`;
-  return { kind: "refused", reason: { code: "ambiguous_match", message: words, field: field.name } };
+/** Whether a record has the value, as the search or a list shows it. */
+function isMeant(record: Named, { field, value }: Lookup): boolean {
+  if (record["is_deleted"] === true) return false;
+  if (field.custom === true) {
+    const shown = (record["custom_fields"] as Shown["custom_fields"])?.[field.name];
+    return typeof shown === "number" ? shown === Number(value) : textIn({ shown }, "shown") === textOf(value);
+  }
+  if (field.kind === "email") return emailsOf(record["emails"]).some((email) => isSame(email, textOf(value)));
+  return textIn(record, field.name)?.toLowerCase() === textOf(value).toLowerCase();
 }
 
-function ambiguous({ object, field }: Lookup, ids: readonly number[] = []): Found {
+/** The search shows texts, a list of records shows entries. */
+function emailsOf(list: unknown): readonly string[] {
+  const texts = z.array(z.string()).safeParse(list).data;
+  return texts ?? (shownEntries(list) ?? []).map(({ value }) => value);
+}
+
+function textIn(record: Readonly<Record<string, unknown>> | undefined, field: string): string | undefined {
+  const text = record?.[field];
+  return typeof text === "string" ? text.trim() : undefined;
+}
+
+function textOf(value: string | number): string {
+  return String(value).trim();
+}
+
+function ambiguous({ object, field }: Lookup, ids: readonly number[]): Found {
   const which = ids.length === 0 ? "" : `: ${ids.slice(0, 5).join(", ")}${ids.length > 5 ? ", …" : ""}`;
   const message = `Several ${object} have this ${JSON.stringify(field.title)}${which}. Merge them in Pipedrive, or match by a field that is theirs alone.`;
   return { kind: "refused", reason: { code: "ambiguous_match", message, field: field.name } };
@@ -189,15 +179,5 @@ export async function findAmongNewest(lookup: Lookup, { api, signal }: Asking): 
   const { object, field } = lookup;
   const only = field.custom === true ? `&custom_fields=${field.name}` : "";
   const answer = await api.read(`/v2/${object}?sort_by=add_time&sort_direction=desc&limit=100${only}`, signal);
-  const { data } = parseAnswer(recordsSchema, answer);
-  return theOne(
-    data.filter((record) => !record.is_deleted && isMeant(record, lookup)),
-    lookup,
-  );
-}
-
-function isMeant(record: Shown, lookup: Lookup): boolean {
-  if (lookup.field.custom === true) return hasValue(record, lookup);
-  if (lookup.field.kind !== "email") return isNamed(record, lookup);
-  return (shownEntries(record["emails"]) ?? []).some(({ value }) => isSame(value, String(lookup.value)));
+  return theOne(parseAnswer(recordsSchema, answer).data, lookup);
 }

@@ -197,8 +197,8 @@ async function alter(sought: Sought, id: number, wanted: Wanted, writing: Writin
   const sent = alteration(wanted, present);
   if (Object.keys(sent).length === 0) return accepted(change, id);
   const answer = await writing.api.call("PATCH", `/v2/${object}/${id}`, sent, writing.signal);
-  // What was written into a deleted record, nobody sees.
-  if (isGone(answer)) return undefined;
+  // What was written into a deleted record, nobody sees. A refusal may also mean what the record was to refer to.
+  if (isGone(answer) && (isSuccess(answer) || !(await readRecord(object, id, writing)))) return undefined;
   if (!isSuccess(answer)) return refused(change, answer);
   const shown = shownIn(answer.body);
   if (shown?.id !== id) return inDoubt(change, `the ${objects[object].one}`);

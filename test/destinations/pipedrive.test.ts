@@ -87,15 +87,19 @@ describe("what finds a record", () => {
   });
 
   test("is a number as a number, and a text with its capitals, of which the search takes no account", async () => {
-    const people = [{ name: "A", custom_fields: { [byAccount]: "ab", [fields.seats]: 7 } }];
+    const people = [
+      { name: "A", custom_fields: { [byAccount]: "ab", [fields.seats]: 7 } },
+      { name: "Seven", custom_fields: { [fields.plan]: "7", [fields.seats]: 8 } },
+    ];
     await using place = await company({ persons: people });
     const outcomes = [
-      ...(await write(place, {}, change(1, { [fields.seats]: 7 }, { name: "Seven" }))),
+      ...(await write(place, {}, change(1, { [fields.seats]: 7 }, { name: "Seven of them" }))),
       ...(await write(place, {}, change(2, { [byAccount]: "AB" }, { name: "Capitals" }))),
     ];
-    expect(outcomes).toMatchObject([{ destinationId: "1" }, { destinationId: "2" }]);
+    expect(outcomes).toMatchObject([{ destinationId: "1" }, { destinationId: "3" }]);
     expect(held(place).map(({ name, custom_fields: custom }) => [name, custom[byAccount]])).toEqual([
-      ["Seven", "ab"],
+      ["Seven of them", "ab"],
+      ["Seven", undefined],
       ["Capitals", "AB"],
     ]);
   });
@@ -202,7 +206,33 @@ describe("a record whose making had no answer", () => {
   });
 });
 
+test("a search that does not show what it found leaves the row in doubt, rather than make it again", async () => {
+  await using place = await company({ persons: [ann] });
+  for (const item of [{ id: 1 }, { id: 1, name: null }]) {
+    const body = { success: true, data: { items: [{ item }] } };
+    await place.strike({ kind: "status", status: 200, body }, { path: "/search" });
+    for (const match of [{ email: "ann@example.com" }, { name: "Ann" }])
+      expect(await failureOf(write(place, {}, change(1, match)))).toMatchObject({ code: "unknown_answer" });
+    await place.calm();
+  }
+  expect(await writes(place)).toEqual([]);
+});
+
 describe("a row that was sent before", () => {
+  test.each([{}, { destinationId: "1" }])(
+    "whose record is there, though a change answers 404, makes no other",
+    async (more) => {
+      await using place = await company({ persons: [ann] });
+      const body = { success: false, error: "Organization not found", code: "ERR_NOT_FOUND" };
+      await place.strike({ kind: "status", status: 404, body }, { method: "PATCH" });
+      const wanted = change(1, { email: "ann@example.com" }, { org_id: 5 }, more);
+      expect(await write(place, {}, wanted)).toMatchObject([
+        { kind: "rejected", code: "err_not_found", message: "Organization not found" },
+      ]);
+      expect(held(place)).toHaveLength(1);
+    },
+  );
+
   test("costs one request, by Pipedrive's id", async () => {
     await using place = await company({ persons: [ann] });
     await place.connection.describe("persons", {});
@@ -539,6 +569,7 @@ test("update makes nothing, insert changes nothing", async () => {
     { kind: "rejected", code: "already_there" },
     { kind: "accepted", destinationId: "2" },
   ]);
+  expect(await write(place, { operation: "insert" }, missing)).toMatchObject([{ code: "already_there" }]);
   expect(held(place).map(({ name }) => name)).toEqual(["Anne", "Bo"]);
 });
 
