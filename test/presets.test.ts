@@ -14,6 +14,7 @@ import { Business } from "./end-to-end/business.ts";
 import hubspot from "./destinations/hubspot.fixture.ts";
 import customerio from "./destinations/customerio.fixture.ts";
 import intercom from "./destinations/intercom.fixture.ts";
+import pipedrive from "./destinations/pipedrive.fixture.ts";
 import salesforce from "./destinations/salesforce.fixture.ts";
 import segment from "./destinations/segment.fixture.ts";
 import zendesk from "./destinations/zendesk.fixture.ts";
@@ -104,6 +105,20 @@ const accounts: Readonly<Record<string, DestinationFixture>> = {
         { model: "company", name: "renews_on", data_type: "date" },
         { model: "contact", name: "churn_risk", data_type: "float" },
       ],
+    },
+  },
+  pipedrive: {
+    ...pipedrive,
+    seed: {
+      ...Object(pipedrive.seed),
+      organization_fields: [
+        { field_code: "a000000000000000000000000000000000000001", field_name: "Account ID" },
+        { field_code: "a000000000000000000000000000000000000002", field_name: "Plan" },
+        { field_code: "a000000000000000000000000000000000000003", field_name: "MRR", field_type: "monetary" },
+        { field_code: "a000000000000000000000000000000000000004", field_name: "Seats", field_type: "double" },
+        { field_code: "a000000000000000000000000000000000000005", field_name: "Renews on", field_type: "date" },
+      ],
+      person_fields: [{ field_code: "b000000000000000000000000000000000000001", field_name: "Plan" }],
     },
   },
   segment,

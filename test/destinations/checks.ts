@@ -140,7 +140,8 @@ export const checks: Readonly<Record<string, Check>> = {
       { kind: "drop_before" },
       { kind: "drop_after" },
     ] as const) {
-      await place.strike(fault);
+      // A request that only reads has certainly applied nothing.
+      for (const method of ["POST", "PUT", "PATCH", "DELETE"]) await place.strike(fault, { method });
       expect(await writeFailure(place)).toMatchObject({ kind: "unavailable", applied: "unknown" });
       await place.calm();
     }

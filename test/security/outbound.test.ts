@@ -214,8 +214,8 @@ test("36: where a vendor's host depends on a setting, the setting is one of a li
   for (const { type, connection } of types) {
     for (const name of ["domain", "host", "account"])
       expect(Object.keys(connection.properties), type).not.toContain(name);
-    const { subdomain, instance } = connection.properties;
-    for (const name of [subdomain, instance]) if (name) expect(name, type).toHaveProperty("pattern");
+    const { subdomain, instance, company_domain: company } = connection.properties;
+    for (const name of [subdomain, instance, company]) if (name) expect(name, type).toHaveProperty("pattern");
     const { region } = connection.properties;
     if (region) expect(region, type).toHaveProperty("enum");
   }
