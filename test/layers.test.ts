@@ -13,7 +13,7 @@ const words = ["src/errors.ts", "src/nearest.ts"];
 
 /** Folder or file → what it may import. The longest match decides; a folder may always import itself. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
-  "destinations/": ["src/destination.ts"],
+  "destinations/": ["src/destination.ts", "src/json-api.ts"],
   "destinations/*/sandbox": ["src/sandbox.ts", "src/rate-window.ts", "src/token-endpoint.ts"],
   "mappings/": ["src/mapping.ts"],
 
@@ -23,6 +23,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/log.ts": [],
   "src/config.ts": [...words],
   "src/destination.ts": [],
+  "src/json-api.ts": ["src/destination.ts"],
   "src/warehouse.ts": [],
   "src/mapping.ts": ["src/warehouse.ts"],
   "src/sandbox.ts": [...words],

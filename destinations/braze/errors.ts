@@ -1,6 +1,7 @@
 /** Braze's errors: of a whole request, and those that ask to wait. */
 import { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
+import { answersOf, parseJson } from "../../src/json-api.ts";
 
 const messageSchema = z.object({ message: z.string().min(1) });
 
@@ -21,20 +22,4 @@ export function brazeFailure({ status, headers, body }: FailedResponse): Failure
   return { ...waits, ...(message === undefined ? {} : { message }) };
 }
 
-/** What an answer has in its form. Throws `unavailable` when it has another: what was applied nobody knows. */
-export function parseAnswer<Form>(schema: z.ZodType<Form>, body: unknown): Form {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new DestinationError("unavailable", "Braze answered in a form that is not known.", {
-    code: "unknown_answer",
-    applied: "unknown",
-  });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
+export const parseAnswer = answersOf("Braze");

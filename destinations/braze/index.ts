@@ -9,7 +9,8 @@ import {
   type ObjectSummary,
   type Outcome,
 } from "../../src/destination.ts";
-import { type BrazeApi, isSuccess, openApi } from "./api.ts";
+import { isSuccess, type JsonApi } from "../../src/json-api.ts";
+import { openApi } from "./api.ts";
 import { brazeFailure, refusalOf } from "./errors.ts";
 import { fields } from "./fields.ts";
 import { connection, type BrazeConfig } from "./settings.ts";
@@ -29,17 +30,17 @@ export default braze;
 const summary: ObjectSummary = { name: "users", title: "Users" };
 
 class BrazeConnection implements Connection {
-  readonly #api: BrazeApi;
+  readonly #api: JsonApi;
   readonly #instance: string;
 
-  constructor(api: BrazeApi, instance: string) {
+  constructor(api: JsonApi, instance: string) {
     this.#api = api;
     this.#instance = instance;
   }
 
   /** Braze has no request that only tells whose key it is: one that asks for nothing is refused for that alone. */
   async check(signal?: AbortSignal): Promise<{ readonly account: string }> {
-    const answer = await this.#api.post("/users/track", { attributes: [] }, signal);
+    const answer = await this.#api.call("POST", "/users/track", { attributes: [] }, signal);
     if (!isSuccess(answer) && answer.status !== 400) throw refusalOf(answer);
     return { account: `Braze, a workspace on ${this.#instance}` };
   }

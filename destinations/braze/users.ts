@@ -7,12 +7,12 @@ import {
   type DestinationRecord,
   type Outcome,
 } from "../../src/destination.ts";
-import { type BrazeApi, isSuccess } from "./api.ts";
-import { parseAnswer, refusalOf } from "./errors.ts";
+import type { JsonApi } from "../../src/json-api.ts";
+import { parseAnswer } from "./errors.ts";
 import { attributesOf, externalIdOf, idField, type Misfit } from "./fields.ts";
 
 export interface UsersContext {
-  readonly api: BrazeApi;
+  readonly api: JsonApi;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -82,9 +82,8 @@ async function track(
   { api, signal }: UsersContext,
 ): Promise<readonly Outcome[]> {
   const attributes = all.map(({ id, attributes: given }) => ({ ...given, external_id: id, ...more }));
-  const answer = await api.post("/users/track", { attributes }, signal);
-  if (!isSuccess(answer)) throw refusalOf(answer);
-  return outcomesOf(all, parseAnswer(trackedSchema, answer.body));
+  const answer = await api.ask("POST", "/users/track", { attributes }, signal);
+  return outcomesOf(all, parseAnswer(trackedSchema, answer));
 }
 
 /**
@@ -117,9 +116,8 @@ const exportedSchema = z.object({
 async function update(all: readonly Sought[], context: UsersContext): Promise<readonly Outcome[]> {
   const { api, signal } = context;
   const asked = { external_ids: all.map(({ id }) => id), fields_to_export: [idField] };
-  const answer = await api.post("/users/export/ids", asked, signal);
-  if (!isSuccess(answer)) throw refusalOf(answer);
-  const { users, invalid_user_ids } = parseAnswer(exportedSchema, answer.body);
+  const answer = await api.ask("POST", "/users/export/ids", asked, signal);
+  const { users, invalid_user_ids } = parseAnswer(exportedSchema, answer);
   const present = new Set(users.map(({ external_id }) => external_id));
   const missing = new Set(invalid_user_ids);
   const known = all.filter(({ id }) => present.has(id));
@@ -141,9 +139,8 @@ const deletedSchema = z.object({ message: z.string(), deleted: z.int().min(0) })
 
 /** Success is of all that were named: a user who was not there is not counted, and is as gone. */
 async function destroy(all: readonly Sought[], { api, signal }: UsersContext): Promise<readonly Outcome[]> {
-  const answer = await api.post("/users/delete", { external_ids: all.map(({ id }) => id) }, signal);
-  if (!isSuccess(answer)) throw refusalOf(answer);
-  const { message } = parseAnswer(deletedSchema, answer.body);
+  const answer = await api.ask("POST", "/users/delete", { external_ids: all.map(({ id }) => id) }, signal);
+  const { message } = parseAnswer(deletedSchema, answer);
   return all.map(({ change: { seq } }): Outcome => {
     if (message === "success") return { seq, kind: "accepted" };
     return { seq, kind: "in_doubt", message: `Braze answered "${message}".` };

@@ -7,14 +7,14 @@ import {
   type Operation,
   type Outcome,
 } from "../../src/destination.ts";
+import { isSuccess, type JsonApi, notingWhatApplied } from "../../src/json-api.ts";
 import { type Customer, isKnownAs, parseCustomer, parsePage } from "./answers.ts";
-import { type ChartMogulApi, isSuccess, notingWhatApplied } from "./api.ts";
 import { type Reason, reasonOf } from "./errors.ts";
 import { changesTo, creation, dependsOnPresent, type Step, type Wanted, wantedOf } from "./requests.ts";
 import type { AttributeType } from "./settings.ts";
 
 export interface CustomersContext {
-  readonly api: ChartMogulApi;
+  readonly api: JsonApi;
   /** Where `external_id` finds a customer; undefined when customers are found by UUID or e-mail. */
   readonly dataSource: string | undefined;
   /** The types of the account's custom attributes. */

@@ -1,6 +1,7 @@
 /** ChartMogul's errors: of one customer, of a whole request, and those that ask to wait. */
 import { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
+import { parseJson } from "../../src/json-api.ts";
 
 const messages = z.union([z.string(), z.array(z.string()).transform((all) => all.join(" "))]);
 
@@ -57,13 +58,5 @@ export function chartMogulFailure({ status, headers, body }: FailedResponse): Fa
       return { ...message, ...waits, kind: "busy", code: "parallel_limit" };
     default:
       return message;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }

@@ -11,8 +11,9 @@ import {
   type ObjectSummary,
   type Outcome,
 } from "../../src/destination.ts";
+import { isSuccess, type JsonApi } from "../../src/json-api.ts";
 import { type DataSource, parseAccount, parseDataSource, parsePage } from "./answers.ts";
-import { type ChartMogulApi, type ChartMogulConfig, isSuccess, openApi } from "./api.ts";
+import { type ChartMogulConfig, openApi } from "./api.ts";
 import { noteAttributes, type SeenAttributes, settleTypes } from "./attributes.ts";
 import { writeCustomers } from "./customers.ts";
 import { chartMogulFailure, refusalOf } from "./errors.ts";
@@ -47,16 +48,16 @@ const chartmogul: DestinationAdapter<ChartMogulConfig> = {
 export default chartmogul;
 
 class ChartMogulConnection implements Connection {
-  readonly #api: ChartMogulApi;
+  readonly #api: JsonApi;
   readonly #accounts = new Map<string, Promise<Surroundings>>();
 
-  constructor(api: ChartMogulApi) {
+  constructor(api: JsonApi) {
     this.#api = api;
   }
 
   async check(signal?: AbortSignal): Promise<{ readonly account: string }> {
-    const { name, id } = parseAccount(await this.#api.read("/account", signal));
-    parsePage(await this.#api.read("/customers?per_page=1", signal));
+    const { name, id } = parseAccount(await this.#api.ask("GET", "/account", undefined, signal));
+    parsePage(await this.#api.ask("GET", "/customers?per_page=1", undefined, signal));
     return { account: `ChartMogul account ${name ?? id ?? "(without a name)"}` };
   }
 
@@ -104,14 +105,14 @@ interface Surroundings {
   readonly types: ReadonlyMap<string, AttributeType>;
 }
 
-async function lookAround(api: ChartMogulApi, settings: ObjectSettings, signal?: AbortSignal): Promise<Surroundings> {
+async function lookAround(api: JsonApi, settings: ObjectSettings, signal?: AbortSignal): Promise<Surroundings> {
   const parsed = parseSettings(settings);
   const source = await findSource(api, parsed, signal);
   return { source, types: settleTypes(await seeAttributes(api, signal), parsed) };
 }
 
 async function findSource(
-  api: ChartMogulApi,
+  api: JsonApi,
   { data_source }: CustomerSettings,
   signal: AbortSignal | undefined,
 ): Promise<DataSource | undefined> {
@@ -124,12 +125,16 @@ async function findSource(
 }
 
 /** The attributes that the first customers have: an account's attributes are the same in all its data sources. */
-async function seeAttributes(api: ChartMogulApi, signal: AbortSignal | undefined): Promise<SeenAttributes> {
+async function seeAttributes(api: JsonApi, signal: AbortSignal | undefined): Promise<SeenAttributes> {
   const seen: SeenAttributes = new Map();
   let cursor: string | undefined;
   for (let page = 0; page < discovery.pages; page += 1) {
     const query = new URLSearchParams({ per_page: String(discovery.perPage), ...(cursor ? { cursor } : {}) });
-    const { entries, has_more, cursor: next } = parsePage(await api.read(`/customers?${query.toString()}`, signal));
+    const {
+      entries,
+      has_more,
+      cursor: next,
+    } = parsePage(await api.ask("GET", `/customers?${query.toString()}`, undefined, signal));
     noteAttributes(seen, entries);
     if (has_more !== true || !next) break;
     cursor = next;

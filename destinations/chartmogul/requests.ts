@@ -1,5 +1,6 @@
 /** What a change asks of a customer, as the requests that ChartMogul takes for it. Pure. */
 import type { DestinationRecord, Value } from "../../src/destination.ts";
+import { type Method } from "../../src/json-api.ts";
 import {
   type AttributeValue,
   type Customer,
@@ -11,7 +12,6 @@ import {
   tellsOfNew,
   unkeptField,
 } from "./answers.ts";
-import type { Method } from "./api.ts";
 import { keyOf, type Misfit, misfitOf } from "./fields.ts";
 import type { AttributeType } from "./settings.ts";
 

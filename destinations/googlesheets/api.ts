@@ -1,7 +1,8 @@
 /** The Sheets API as the adapter calls it: a spreadsheet's tabs, a tab's cells, and changes applied whole or not at all. */
 import { z } from "zod";
 import type { Bearer, Context } from "../../src/destination.ts";
-import { parseAnswer, parseJson, refusalOf } from "./errors.ts";
+import { parseJson } from "../../src/json-api.ts";
+import { parseAnswer, refusalOf } from "./errors.ts";
 import { apiAddress, type SheetsConfig } from "./settings.ts";
 import { grantOf } from "./token.ts";
 import type { Cell } from "./table.ts";

@@ -1,6 +1,7 @@
 /** Google's errors: of a request, of a token, and those that ask to wait. */
 import { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
+import { answersOf, parseJson } from "../../src/json-api.ts";
 
 const errorSchema = z.object({
   error: z.object({
@@ -37,21 +38,4 @@ export function sheetsFailure({ status, headers, body }: FailedResponse): Failur
   return { ...said, kind: "busy", ...(headers.has("retry-after") ? {} : { retryAfterMs: quotaWaitMs }) };
 }
 
-/** What a text holds as JSON; null for any that holds none. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-/** What an answer holds. Throws `unavailable` when it has another form: what was applied nobody knows. */
-export function parseAnswer<Form>(schema: z.ZodType<Form>, body: unknown): Form {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new DestinationError("unavailable", "Google Sheets answered in a form that is not known.", {
-    code: "unknown_answer",
-    applied: "unknown",
-  });
-}
+export const parseAnswer = answersOf("Google Sheets");

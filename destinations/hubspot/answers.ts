@@ -1,7 +1,7 @@
 /** What HubSpot's answer to a batch says of each change: by trace id, or by the record's identity; never by position. */
 import { z } from "zod";
 import { type Change, DestinationError, type Outcome } from "../../src/destination.ts";
-import type { Answer } from "./api.ts";
+import type { Answer } from "../../src/json-api.ts";
 import { errorSchema, type HubSpotError, reasonOf, refusalOf } from "./errors.ts";
 
 /** HubSpot's ids are text in some answers and numbers in others. */

@@ -1,14 +1,8 @@
 /** HubSpot's API as the adapter calls it: HubSpot's own client shapes each request, the service's fetch sends it. */
-import { type Context, DestinationError } from "../../src/destination.ts";
+import type { Context } from "../../src/destination.ts";
+import { type Answer, isSuccess, readAnswer } from "../../src/json-api.ts";
 import { refusalOf } from "./errors.ts";
 import type { HubSpotConfig } from "./settings.ts";
-
-/** An answer about records: 2xx, or a 4xx that is neither about the credential nor about limits. */
-export interface Answer {
-  readonly status: number;
-  /** Parsed JSON; null where the answer has no body. */
-  readonly body: unknown;
-}
 
 export interface HubSpotApi {
   readonly version: string;
@@ -30,14 +24,14 @@ export function openApi(config: HubSpotConfig, context: Context): HubSpotApi {
   const call: HubSpotApi["call"] = async (method, path, body, signal) => {
     const apiRequest = await client;
     const response = await apiRequest({ method, path, body, signal });
-    return { status: response.status, body: parse(await response.text(), response.status) };
+    return readAnswer(response, "HubSpot");
   };
   return {
     version: config.api_version,
     call,
     read: async (method, path, body, signal) => {
       const answer = await call(method, path, body, signal);
-      if (answer.status >= 200 && answer.status < 300) return answer.body;
+      if (isSuccess(answer)) return answer.body;
       throw refusalOf(answer);
     },
   };
@@ -71,19 +65,4 @@ async function openClient(config: HubSpotConfig, fetch: Context["fetch"]): Promi
     const request = new Request(client.config, options);
     return fetch(request.getUrl(), { ...request.getSendData(), ...(signal ? { signal } : {}) });
   };
-}
-
-function parse(text: string, status: number): unknown {
-  if (text === "") return null;
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    // Something between us and HubSpot answered, or HubSpot broke: whether the write was applied nobody knows.
-    throw new DestinationError("unavailable", `HubSpot answered ${status} with something that is not JSON.`, {
-      code: "not_json",
-      applied: "unknown",
-      status,
-      cause,
-    });
-  }
 }

@@ -1,6 +1,7 @@
 /** HubSpot's errors: of one record, of a whole request, and those that ask to wait. */
 import { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint, type Quota } from "../../src/destination.ts";
+import { parseJson } from "../../src/json-api.ts";
 
 const texts = z.union([z.array(z.coerce.string()), z.coerce.string().transform((text) => [text])]).catch([]);
 
@@ -102,14 +103,6 @@ export function hubspotFailure({ status, headers, body }: FailedResponse): Failu
       return { ...message, kind: "unauthorized", code: `http_${status}` };
     default:
       return { ...message, ...(said.category === undefined ? {} : { code: said.category }) };
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }
 

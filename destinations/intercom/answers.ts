@@ -1,6 +1,7 @@
 /** What Intercom's answers hold, and whether they show what was sent. Pure. */
 import { z } from "zod";
-import { DestinationError, type Value } from "../../src/destination.ts";
+import type { Value } from "../../src/destination.ts";
+import { answersOf } from "../../src/json-api.ts";
 import type { Wanted } from "./requests.ts";
 
 const contactSchema = z.looseObject({
@@ -65,15 +66,7 @@ export function tellsGone(body: unknown, id: string): boolean {
   return said?.id === id && (said.archived === true || said.deleted === true);
 }
 
-/** What an answer has in its form. Throws `unavailable` when it has another. */
-export function parseAnswer<Form>(schema: z.ZodType<Form>, body: unknown): Form {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new DestinationError("unavailable", "Intercom answered in a form that is not known.", {
-    code: "unknown_answer",
-    applied: "unknown",
-  });
-}
+export const parseAnswer = answersOf("Intercom");
 
 /** Who the token belongs to. */
 export const parseMe = (body: unknown): Me => parseAnswer(meSchema, body);

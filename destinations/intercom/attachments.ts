@@ -7,8 +7,9 @@ import {
   type Operation,
   type Outcome,
 } from "../../src/destination.ts";
+import { type Answer, isSuccess, type JsonApi } from "../../src/json-api.ts";
 import { companyIn } from "./answers.ts";
-import { type Answer, type IntercomApi, isSuccess, notingWhatApplied } from "./api.ts";
+import { notingWrites } from "./api.ts";
 import { type FoundCompany, findCompany } from "./companies.ts";
 import { reasonOf } from "./errors.ts";
 import { find, type Found } from "./lookup.ts";
@@ -28,7 +29,7 @@ function end(name: string, title: string): Field {
 
 /** What writing attachments needs. */
 export interface AttachmentsContext {
-  readonly api: IntercomApi;
+  readonly api: JsonApi;
   /** The companies that were found, by `company_id`: many contacts have the same. */
   readonly companies: Map<string, string>;
   readonly signal: AbortSignal | undefined;
@@ -44,7 +45,7 @@ export async function writeAttachments(batch: Batch, context: AttachmentsContext
     throw refusal("match_incomplete", "company_contacts is matched by company_id and one of external_id, email.");
   if (!operations.includes(operation))
     throw refusal("operation_unsupported", `Contacts cannot be attached to companies by ${operation}.`);
-  const writing: Writing = { ...context, api: notingWhatApplied(context.api), operation, contactField };
+  const writing: Writing = { ...context, api: notingWrites(context.api), operation, contactField };
   const outcomes: Outcome[] = [];
   for (const change of changes) outcomes.push(await writeOne(change, writing));
   return outcomes;

@@ -1,7 +1,8 @@
 /** Writes companies, one at a time, by the `company_id` that a person gives them and that never changes. */
 import { type Batch, type Change, DestinationError, type Operation, type Outcome } from "../../src/destination.ts";
+import { type Answer, isSuccess, type JsonApi } from "../../src/json-api.ts";
 import { type Company, companiesIn, companyIn, keptOf, tellsGone } from "./answers.ts";
-import { type Answer, type IntercomApi, isSuccess, notingWhatApplied } from "./api.ts";
+import { notingWrites } from "./api.ts";
 import type { RecordsContext } from "./contacts.ts";
 import { type Reason, reasonOf } from "./errors.ts";
 import { accepted, inDoubt, rejected, unkept } from "./outcomes.ts";
@@ -17,7 +18,7 @@ export async function writeCompanies(batch: Batch, context: RecordsContext): Pro
       code: "operation_unsupported",
       applied: "no",
     });
-  const writing = { ...context, api: notingWhatApplied(context.api), operation };
+  const writing = { ...context, api: notingWrites(context.api), operation };
   const outcomes: Outcome[] = [];
   for (const change of changes) outcomes.push(await writeOne(change, writing));
   return outcomes;
@@ -57,7 +58,7 @@ export type FoundCompany =
 /** The company with the id that a person gave it. */
 export async function findCompany(
   companyId: string,
-  api: IntercomApi,
+  api: JsonApi,
   signal: AbortSignal | undefined,
 ): Promise<FoundCompany> {
   const query = new URLSearchParams({ company_id: companyId });

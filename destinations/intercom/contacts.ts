@@ -7,8 +7,9 @@ import {
   type Operation,
   type Outcome,
 } from "../../src/destination.ts";
+import { type Answer, isSuccess, type JsonApi } from "../../src/json-api.ts";
 import { contactIn, isKnownBy, keptOf, tellsGone } from "./answers.ts";
-import { type Answer, type IntercomApi, isSuccess, notingWhatApplied } from "./api.ts";
+import { notingWrites } from "./api.ts";
 import { type Reason, reasonOf } from "./errors.ts";
 import { type KnownFields, misfitOf } from "./fields.ts";
 import { find, findInConflict, type Found, type Lookup, type NotFound } from "./lookup.ts";
@@ -17,7 +18,7 @@ import { changeBody, conflictOf, isEmpty, matchText, type Wanted, wantedOf, with
 
 /** What writing contacts or companies needs. */
 export interface RecordsContext {
-  readonly api: IntercomApi;
+  readonly api: JsonApi;
   readonly fields: KnownFields;
   readonly signal: AbortSignal | undefined;
 }
@@ -33,7 +34,7 @@ export async function writeContacts(batch: Batch, context: RecordsContext): Prom
       code: "operation_unsupported",
       applied: "no",
     });
-  const writing = { ...context, api: notingWhatApplied(context.api), operation };
+  const writing = { ...context, api: notingWrites(context.api), operation };
   const outcomes: Outcome[] = [];
   for (const change of changes) outcomes.push(await writeOne(change, field, writing));
   return outcomes;

@@ -1,6 +1,7 @@
 /** Intercom's errors: of one record, of a whole request, and those that ask to wait. */
 import { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint, type Quota } from "../../src/destination.ts";
+import { parseJson } from "../../src/json-api.ts";
 
 /** `{ type: "error.list", request_id, errors: [{ code, message, field }] }` */
 const errorsSchema = z.object({
@@ -65,12 +66,4 @@ export function intercomQuotas(headers: Headers): readonly Quota[] {
   const resetsInMs = untilReset(headers);
   if (!(limit > 0) || !(remaining >= 0) || !(resetsInMs >= 0 && resetsInMs <= 60_000)) return [];
   return [{ name: "Intercom's slice", limit, remaining, resetsInMs }];
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

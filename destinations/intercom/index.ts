@@ -11,9 +11,10 @@ import {
   type ObjectSummary,
   type Outcome,
 } from "../../src/destination.ts";
+import { type JsonApi } from "../../src/json-api.ts";
 import { attachmentFields, writeAttachments } from "./attachments.ts";
 import { parseAnswer, parseMe } from "./answers.ts";
-import { type IntercomApi, type IntercomConfig, openApi } from "./api.ts";
+import { type IntercomConfig, openApi } from "./api.ts";
 import { writeCompanies } from "./companies.ts";
 import { writeContacts } from "./contacts.ts";
 import { intercomFailure, intercomQuotas, sliceMs } from "./errors.ts";
@@ -84,16 +85,16 @@ const intercom: DestinationAdapter<IntercomConfig> = {
 export default intercom;
 
 class IntercomConnection implements Connection {
-  readonly #api: IntercomApi;
+  readonly #api: JsonApi;
   readonly #fields = new Map<ObjectName, Promise<KnownFields>>();
   readonly #companies = new Map<string, string>();
 
-  constructor(api: IntercomApi) {
+  constructor(api: JsonApi) {
     this.#api = api;
   }
 
   async check(signal?: AbortSignal): Promise<{ readonly account: string }> {
-    const { app } = parseMe(await this.#api.read("/me", signal));
+    const { app } = parseMe(await this.#api.ask("GET", "/me", undefined, signal));
     await askAttributes("contacts", this.#api, signal);
     const place = [app.id_code, app.region].filter((one) => one !== undefined).join(", ");
     return { account: `Intercom workspace ${app.name ?? "(without a name)"}${place === "" ? "" : ` (${place})`}` };
@@ -131,8 +132,8 @@ class IntercomConnection implements Connection {
   }
 }
 
-async function askAttributes(name: ObjectName, api: IntercomApi, signal?: AbortSignal): Promise<KnownFields> {
-  const answer = await api.read(`/data_attributes?model=${models[name]}`, signal);
+async function askAttributes(name: ObjectName, api: JsonApi, signal?: AbortSignal): Promise<KnownFields> {
+  const answer = await api.ask("GET", `/data_attributes?model=${models[name]}`, undefined, signal);
   return knownFields(name, parseAnswer(attributesSchema, answer).data);
 }
 

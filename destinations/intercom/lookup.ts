@@ -1,6 +1,6 @@
 /** Finds the contact that a row means. */
 import { type Contact, contactIn, foundIn, isKnownBy } from "./answers.ts";
-import { type Answer, type IntercomApi, isSuccess } from "./api.ts";
+import { type Answer, isSuccess, type JsonApi } from "../../src/json-api.ts";
 import { type Reason, reasonOf } from "./errors.ts";
 
 /** What is known of the contact. */
@@ -28,7 +28,7 @@ export type Found =
   | { readonly kind: "untold" };
 
 interface Asking {
-  readonly api: IntercomApi;
+  readonly api: JsonApi;
   readonly signal: AbortSignal | undefined;
 }
 

@@ -1,6 +1,7 @@
 /** What Livestorm's answers hold, and whether they show what was sent. Pure. */
 import { z } from "zod";
-import { DestinationError, type Value } from "../../src/destination.ts";
+import type { Value } from "../../src/destination.ts";
+import { answersOf } from "../../src/json-api.ts";
 import type { Wanted } from "./requests.ts";
 
 const fieldsSchema = z.array(z.object({ id: z.string(), value: z.unknown().optional() }));
@@ -53,15 +54,7 @@ export const organizationNameIn = (body: unknown): string | undefined =>
 /** What an answer says of a session. */
 export const parseSession = (body: unknown): Session => parseAnswer(sessionSchema, body).data.attributes;
 
-/** What an answer has in its form. Throws `unavailable` when it has another. */
-export function parseAnswer<Form>(schema: z.ZodType<Form>, body: unknown): Form {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new DestinationError("unavailable", "Livestorm answered in a form that is not known.", {
-    code: "unknown_answer",
-    applied: "unknown",
-  });
-}
+export const parseAnswer = answersOf("Livestorm");
 
 /** Whether a person has this e-mail address. */
 export function hasAddress({ attributes }: Person, address: string): boolean {

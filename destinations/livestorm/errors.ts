@@ -1,6 +1,7 @@
 /** Livestorm's errors: of one person, of a whole request, and those that ask to wait. */
 import { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint, type Quota } from "../../src/destination.ts";
+import { parseJson } from "../../src/json-api.ts";
 
 const text = z.string().min(1).optional().catch(undefined);
 
@@ -59,12 +60,4 @@ export function livestormQuotas(headers: Headers): readonly Quota[] {
   const remaining = Number(headers.get("ratelimit-monthly-remaining") ?? Number.NaN);
   if (!(limit > 0) || !(remaining >= 0)) return [];
   return [{ name: "Livestorm's month", limit, remaining, resetsInMs: lookAgainMs }];
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return null;
-  }
 }

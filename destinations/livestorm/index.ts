@@ -11,8 +11,9 @@ import {
   type ObjectSummary,
   type Outcome,
 } from "../../src/destination.ts";
+import { isSuccess, type JsonApi } from "../../src/json-api.ts";
 import { organizationNameIn, parseAnswer, parseSession, type Session } from "./answers.ts";
-import { isSuccess, type LivestormApi, type LivestormConfig, openApi } from "./api.ts";
+import { type LivestormConfig, openApi } from "./api.ts";
 import { livestormFailure, livestormQuotas, refusalOf } from "./errors.ts";
 import { attributesSchema, type KnownFields, knownFields, type PeopleAttribute, toFields } from "./fields.ts";
 import { writeRegistrants } from "./registrants.ts";
@@ -55,17 +56,17 @@ const livestorm: DestinationAdapter<LivestormConfig> = {
 export default livestorm;
 
 class LivestormConnection implements Connection {
-  readonly #api: LivestormApi;
+  readonly #api: JsonApi;
   #fields: Promise<KnownFields> | undefined;
 
-  constructor(api: LivestormApi) {
+  constructor(api: JsonApi) {
     this.#api = api;
   }
 
   async check(signal?: AbortSignal): Promise<{ readonly account: string }> {
-    const name = organizationNameIn(await this.#api.read("/organization", signal));
+    const name = organizationNameIn(await this.#api.ask("GET", "/organization", undefined, signal));
     // Another scope than that of the workspace's name.
-    await this.#api.read("/people_attributes?page[size]=1", signal);
+    await this.#api.ask("GET", "/people_attributes?page[size]=1", undefined, signal);
     return { account: `Livestorm workspace ${name ?? "(without a name)"}` };
   }
 
@@ -110,12 +111,12 @@ class LivestormConnection implements Connection {
   }
 }
 
-async function askAttributes(api: LivestormApi, signal?: AbortSignal): Promise<readonly PeopleAttribute[]> {
+async function askAttributes(api: JsonApi, signal?: AbortSignal): Promise<readonly PeopleAttribute[]> {
   const all: PeopleAttribute[] = [];
   // Pages are counted from 0.
   for (let page: number | undefined = 0; page !== undefined;) {
     const query = new URLSearchParams({ "page[number]": String(page), "page[size]": String(attributesPerPage) });
-    const answer = await api.read(`/people_attributes?${query.toString()}`, signal);
+    const answer = await api.ask("GET", `/people_attributes?${query.toString()}`, undefined, signal);
     const { data, meta } = parseAnswer(attributesSchema, answer);
     all.push(...data.map(({ attributes }) => attributes));
     const next: number | undefined = meta?.next_page ?? undefined;
@@ -124,7 +125,7 @@ async function askAttributes(api: LivestormApi, signal?: AbortSignal): Promise<r
   return all;
 }
 
-async function findSession(session: string, api: LivestormApi, signal?: AbortSignal): Promise<Session> {
+async function findSession(session: string, api: JsonApi, signal?: AbortSignal): Promise<Session> {
   const answer = await api.call("GET", `/sessions/${encodeURIComponent(session)}`, undefined, signal);
   if (isSuccess(answer)) return parseSession(answer.body);
   if (answer.status !== 404) throw refusalOf(answer);

@@ -1,14 +1,14 @@
 /** Registers people to a session, one at a time: Livestorm's call for several answers later, and must be waited for. */
 import { type Batch, type Change, DestinationError, type Operation, type Outcome } from "../../src/destination.ts";
+import { type Answer, isSuccess, type JsonApi, notingWhatApplied } from "../../src/json-api.ts";
 import { hasAddress, keptOf, peopleIn, type Person, personIn } from "./answers.ts";
-import { type Answer, isSuccess, type LivestormApi, notingWhatApplied } from "./api.ts";
 import { type Reason, reasonOf } from "./errors.ts";
 import { isAddress, type KnownFields } from "./fields.ts";
 import { isNothing, newPerson, personBody, type Wanted, wantedOf } from "./requests.ts";
 
 /** What writing registrants needs. */
 export interface RegistrantsContext {
-  readonly api: LivestormApi;
+  readonly api: JsonApi;
   /** The session's ID. */
   readonly session: string;
   readonly fields: KnownFields;

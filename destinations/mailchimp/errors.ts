@@ -1,6 +1,7 @@
 /** Mailchimp's errors: of one record, of a whole request, and those that ask to wait. */
 import { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
+import { answersOf, parseJson } from "../../src/json-api.ts";
 
 /** `{ type, title: "Invalid Resource", status, detail, instance, errors: [{ field, message }] }` */
 const problemSchema = z.object({
@@ -64,20 +65,4 @@ export function mailchimpFailure({ status, headers, body }: FailedResponse): Fai
   return { ...wait, ...(said ? { code: said.code, message: said.message } : {}) };
 }
 
-/** What an answer has in its form. Throws `unavailable` when it has another: what was applied nobody knows. */
-export function parseAnswer<Form>(schema: z.ZodType<Form>, body: unknown): Form {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new DestinationError("unavailable", "Mailchimp answered in a form that is not known.", {
-    code: "unknown_answer",
-    applied: "unknown",
-  });
-}
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
+export const parseAnswer = answersOf("Mailchimp");

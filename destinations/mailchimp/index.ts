@@ -10,7 +10,8 @@ import {
   type ObjectSummary,
   type Outcome,
 } from "../../src/destination.ts";
-import { type MailchimpApi, openApi } from "./api.ts";
+import { type JsonApi } from "../../src/json-api.ts";
+import { openApi } from "./api.ts";
 import { mailchimpFailure, parseAnswer, refusalOf } from "./errors.ts";
 import { emailField, type MergeField, mergeFieldsSchema, toFields } from "./fields.ts";
 import { writeMembers } from "./members.ts";
@@ -35,10 +36,10 @@ const object = "members";
 const summary: ObjectSummary = { name: object, title: "Members of an audience" };
 
 class MailchimpConnection implements Connection {
-  readonly #api: MailchimpApi;
+  readonly #api: JsonApi;
   readonly #fields = new Map<string, Promise<readonly MergeField[]>>();
 
-  constructor(api: MailchimpApi) {
+  constructor(api: JsonApi) {
     this.#api = api;
   }
 
@@ -89,7 +90,7 @@ class MailchimpConnection implements Connection {
   }
 }
 
-async function askFields(audience: string, api: MailchimpApi, signal?: AbortSignal): Promise<readonly MergeField[]> {
+async function askFields(audience: string, api: JsonApi, signal?: AbortSignal): Promise<readonly MergeField[]> {
   const answer = await api.call("GET", `/lists/${audience}/merge-fields?count=1000`, undefined, signal);
   if (answer.status === 404)
     throw new DestinationError("refused", `Mailchimp has no audience "${audience}".`, {

@@ -5,13 +5,13 @@
 import { hash } from "node:crypto";
 import { z } from "zod";
 import { type Batch, type Change, DestinationError, type Outcome } from "../../src/destination.ts";
-import { isSuccess, type MailchimpApi, notingWhatApplied } from "./api.ts";
+import { isSuccess, type JsonApi, notingWhatApplied } from "../../src/json-api.ts";
 import { fieldOf, parseAnswer, type Reason, reasonOf, refusalOf } from "./errors.ts";
 import { addressOf, emailField, identity, type KnownFields, memberOf, type MemberValues } from "./fields.ts";
 import type { MemberSettings } from "./settings.ts";
 
 export interface MembersContext {
-  readonly api: MailchimpApi;
+  readonly api: JsonApi;
   readonly settings: MemberSettings;
   readonly fields: KnownFields;
   readonly signal: AbortSignal | undefined;
@@ -25,7 +25,7 @@ interface Sought {
 }
 
 export async function writeMembers(batch: Batch, given: MembersContext): Promise<readonly Outcome[]> {
-  const context = { ...given, api: notingWhatApplied(given.api) };
+  const context = { ...given, api: notingWhatApplied(given.api, { refusedAs: "unavailable" }) };
   if (batch.match.length !== 1 || batch.match[0] !== emailField || batch.operation === "append")
     throw new DestinationError(
       "refused",

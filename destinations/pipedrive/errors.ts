@@ -1,6 +1,7 @@
 /** Pipedrive's errors: of one record, of a whole request, and those that ask to wait. */
 import { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
+import { answersOf, parseJson } from "../../src/json-api.ts";
 
 /** `{ success: false, error, error_info, code: "ERR_…" }` */
 const errorSchema = z.object({
@@ -72,20 +73,4 @@ function waitOf(code: "daily_budget" | "rate_limit", headers: Headers): number {
   return seconds > 0 && seconds <= 3600 ? Math.ceil(seconds * 1000) : windowMs;
 }
 
-/** What an answer has in its form. Throws `unavailable` when it has another: what was applied nobody knows. */
-export function parseAnswer<Form>(schema: z.ZodType<Form>, body: unknown): Form {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new DestinationError("unavailable", "Pipedrive answered in a form that is not known.", {
-    code: "unknown_answer",
-    applied: "unknown",
-  });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
+export const parseAnswer = answersOf("Pipedrive");

@@ -11,7 +11,8 @@ import {
   type ObjectSummary,
   type Outcome,
 } from "../../src/destination.ts";
-import { openApi, type PipedriveApi } from "./api.ts";
+import { type JsonApi } from "../../src/json-api.ts";
+import { openApi } from "./api.ts";
 import { parseAnswer, pipedriveFailure } from "./errors.ts";
 import {
   fieldPageSchema,
@@ -43,17 +44,17 @@ const meSchema = z.object({
 });
 
 class PipedriveConnection implements Connection {
-  readonly #api: PipedriveApi;
+  readonly #api: JsonApi;
   readonly #fields = new Map<ObjectName, Promise<KnownFields>>();
   readonly #lost = new Set<string>();
   readonly #found = new FoundBefore();
 
-  constructor(api: PipedriveApi) {
+  constructor(api: JsonApi) {
     this.#api = api;
   }
 
   async check(signal?: AbortSignal): Promise<{ readonly account: string }> {
-    const { data } = parseAnswer(meSchema, await this.#api.read("/v1/users/me", signal));
+    const { data } = parseAnswer(meSchema, await this.#api.ask("GET", "/v1/users/me", undefined, signal));
     return { account: `Pipedrive, ${data.company_name} (as ${data.name})` };
   }
 
@@ -113,13 +114,13 @@ class PipedriveConnection implements Connection {
 
 async function askFields(
   name: ObjectName,
-  api: PipedriveApi,
+  api: JsonApi,
   signal: AbortSignal | undefined,
 ): Promise<readonly PipedriveField[]> {
   const all: PipedriveField[] = [];
   for (let cursor: string | undefined, page = 1; page === 1 || cursor !== undefined; page += 1) {
     const query = new URLSearchParams({ limit: "500", ...(cursor === undefined ? {} : { cursor }) });
-    const answer = await api.read(`/v2/${objects[name].fields}?${query.toString()}`, signal);
+    const answer = await api.ask("GET", `/v2/${objects[name].fields}?${query.toString()}`, undefined, signal);
     const { data, additional_data: more } = parseAnswer(fieldPageSchema, answer);
     all.push(...data);
     cursor = more?.next_cursor ?? undefined;

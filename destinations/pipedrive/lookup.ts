@@ -1,6 +1,6 @@
 /** Finds the record that a row means. Pipedrive has no unique fields, so what is found may be several, and none is guessed. */
 import { z } from "zod";
-import { type Answer, isSuccess, type PipedriveApi } from "./api.ts";
+import { type Answer, isSuccess, type JsonApi } from "../../src/json-api.ts";
 import { parseAnswer, type Reason, refusalOf } from "./errors.ts";
 import type { Known } from "./fields.ts";
 import { isSame, shownEntries } from "./lists.ts";
@@ -19,7 +19,7 @@ export type Found =
   | { readonly kind: "refused"; readonly reason: Reason };
 
 export interface Asking {
-  readonly api: PipedriveApi;
+  readonly api: JsonApi;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -97,7 +97,7 @@ async function findBySearch(lookup: Lookup, asking: Asking): Promise<Found> {
     exact_match: "true",
     limit: String(most),
   });
-  const body = await asking.api.read(`/v2/${object}/search?${query.toString()}`, asking.signal);
+  const body = await asking.api.ask("GET", `/v2/${object}/search?${query.toString()}`, undefined, asking.signal);
   const answer = parseAnswer(searchSchema(lookup), body);
   if (answer.additional_data?.next_cursor) return ambiguous(lookup, []);
   const items = answer.data.items.map(({ item }) => item);
@@ -118,7 +118,7 @@ async function readAll({ object, field }: Lookup, ids: readonly number[], asking
   }
   for (let at = 0; at < ids.length && others.length > 0; at += 100) {
     const query = `ids=${ids.slice(at, at + 100).join(",")}&custom_fields=${field.name}&limit=100`;
-    const answer = await asking.api.read(`/v2/${object}?${query}`, asking.signal);
+    const answer = await asking.api.ask("GET", `/v2/${object}?${query}`, undefined, asking.signal);
     records.push(...parseAnswer(recordsSchema, answer).data);
   }
   // The search found them by a custom field, so they have some.
@@ -178,6 +178,11 @@ function ambiguous({ object, field }: Lookup, ids: readonly number[]): Found {
 export async function findAmongNewest(lookup: Lookup, { api, signal }: Asking): Promise<Found> {
   const { object, field } = lookup;
   const only = field.custom === true ? `&custom_fields=${field.name}` : "";
-  const answer = await api.read(`/v2/${object}?sort_by=add_time&sort_direction=desc&limit=100${only}`, signal);
+  const answer = await api.ask(
+    "GET",
+    `/v2/${object}?sort_by=add_time&sort_direction=desc&limit=100${only}`,
+    undefined,
+    signal,
+  );
   return theOne(parseAnswer(recordsSchema, answer).data, lookup);
 }

@@ -10,7 +10,7 @@ import {
   type Operation,
   type Outcome,
 } from "../../src/destination.ts";
-import { type Answer, isSuccess, notingWhatApplied, type PipedriveApi } from "./api.ts";
+import { type Answer, isSuccess, type JsonApi, notingWhatApplied } from "../../src/json-api.ts";
 import { type Reason, reasonOf } from "./errors.ts";
 import type { Known, KnownFields } from "./fields.ts";
 import type { FoundBefore } from "./found-before.ts";
@@ -22,7 +22,7 @@ import { wireOf } from "./values.ts";
 
 /** What writing records needs. */
 export interface RecordsContext {
-  readonly api: PipedriveApi;
+  readonly api: JsonApi;
   readonly object: ObjectName;
   readonly fields: KnownFields;
   /** What may have been made although no answer said so: the search sees it late. Kept for a connection. */

@@ -1,11 +1,10 @@
 /** Salesforce's REST API as the adapter calls it. */
 import { z } from "zod";
-import { type Bearer, type Context, DestinationError } from "../../src/destination.ts";
-import { parseAnswer, parseJson, refusalOf } from "./errors.ts";
+import type { Bearer, Context } from "../../src/destination.ts";
+import { isSuccess, type Method, parseJson, readAnswer } from "../../src/json-api.ts";
+import { parseAnswer, refusalOf } from "./errors.ts";
 import type { SalesforceConfig } from "./settings.ts";
 import { addressOf, grantOf } from "./token.ts";
-
-export type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 export interface Answer {
   readonly body: unknown;
@@ -78,10 +77,10 @@ async function request(url: string, { method, body, signal }: Asked, { fetch }: 
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     ...(signal ? { signal } : {}),
   });
-  const parsed = parse(await response.text(), response.status);
-  if (!response.ok) throw refusalOf({ status: response.status, body: parsed });
+  const answer = await readAnswer(response, "Salesforce");
+  if (!isSuccess(answer)) throw refusalOf(answer);
   const usage = /api-usage=(\d+\/\d+)/.exec(response.headers.get("sforce-limit-info") ?? "")?.[1];
-  return { body: parsed, usage };
+  return { body: answer.body, usage };
 }
 
 /** The text of a 2xx answer. */
@@ -89,18 +88,4 @@ async function textOf(response: Response): Promise<string> {
   const text = await response.text();
   if (!response.ok) throw refusalOf({ status: response.status, body: parseJson(text) });
   return text;
-}
-
-function parse(text: string, status: number): unknown {
-  if (text === "") return null;
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Something between us and Salesforce answered: whether the write was applied nobody knows.
-    throw new DestinationError("unavailable", `Salesforce answered ${status} with something that is not JSON.`, {
-      code: "not_json",
-      applied: "unknown",
-      status,
-    });
-  }
 }

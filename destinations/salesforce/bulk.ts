@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { type Batch, type Change, DestinationError, type Outcome } from "../../src/destination.ts";
-import type { SalesforceApi } from "./api.ts";
+import { type SalesforceApi } from "./api.ts";
 import { afterApplied, beforeApplied, parseAnswer } from "./errors.ts";
 import { identity, toValue } from "./fields.ts";
 import { type RecordsContext, writeRecords } from "./records.ts";

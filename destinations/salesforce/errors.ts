@@ -1,6 +1,7 @@
 /** Salesforce's errors: of one record, of a whole request, and those that ask to wait. */
 import { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint, type Quota } from "../../src/destination.ts";
+import { answersOf, parseJson } from "../../src/json-api.ts";
 
 /** A request's error; `errorCode` there, `statusCode` in a record's. */
 const errorSchema = z.object({
@@ -39,24 +40,7 @@ function firstError(body: unknown): z.infer<typeof errorSchema> | undefined {
   return z.array(errorSchema).safeParse(body).data?.[0];
 }
 
-/** What a text holds as JSON; null for any that holds none. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-/** What an answer holds. Throws `unavailable` when it has another form: what was applied nobody knows. */
-export function parseAnswer<Form>(schema: z.ZodType<Form>, body: unknown): Form {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new DestinationError("unavailable", "Salesforce answered in a form that is not known.", {
-    code: "unknown_answer",
-    applied: "unknown",
-  });
-}
+export const parseAnswer = answersOf("Salesforce");
 
 /** A request that prepares what a later one applies: when it fails, nothing was applied. */
 export async function beforeApplied<Result>(request: Promise<Result>): Promise<Result> {

@@ -1,5 +1,6 @@
 /** Writes records of any object through sObject Collections. */
 import type { Batch, Change, DestinationRecord, FieldType, Outcome } from "../../src/destination.ts";
+import { type Method } from "../../src/json-api.ts";
 import { DestinationError } from "../../src/destination.ts";
 import {
   outcomesOf,
@@ -10,7 +11,7 @@ import {
   shortId,
   strangers,
 } from "./answers.ts";
-import type { Method, SalesforceApi } from "./api.ts";
+import { type SalesforceApi } from "./api.ts";
 import { afterApplied, parseAnswer } from "./errors.ts";
 import { identity, type SObjectField, toValue } from "./fields.ts";
 import { queriesFor } from "./soql.ts";

@@ -1,6 +1,7 @@
 /** What Segment's answers say. They never mention an event: an answer is about all that its request carried. */
 import { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
+import { parseJson } from "../../src/json-api.ts";
 
 /** `accepted`: taken in for processing. `unclear`: answered with success, but without saying so. */
 export type Receipt = "accepted" | "unclear";
@@ -68,12 +69,4 @@ export function segmentFailure({ status, headers, body }: FailedResponse): Failu
   const seconds = Number(headers.get("x-ratelimit-reset") ?? Number.NaN);
   const waits = headers.has("retry-after") || !(seconds >= 0) ? {} : { retryAfterMs: seconds * 1000 };
   return { ...words, ...waits, code: "RATE_LIMIT" };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -6,6 +6,7 @@ import {
   type FailedResponse,
   type FailureHint,
 } from "../../src/destination.ts";
+import { parseJson } from "../../src/json-api.ts";
 
 export interface Answer {
   readonly status: number;
@@ -154,12 +155,4 @@ function notThere(status: number): DestinationError {
 function wordsOf(text: string): string {
   const parsed = parseJson(text);
   return (typeof parsed === "string" ? parsed : text).trim();
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -1,6 +1,7 @@
 /** What Zendesk's answers say of the changes that were asked for. Pure. */
 import { z } from "zod";
-import { DestinationError, type Outcome } from "../../src/destination.ts";
+import type { Outcome } from "../../src/destination.ts";
+import { answersOf } from "../../src/json-api.ts";
 import { identity } from "./fields.ts";
 import type { Reason } from "./errors.ts";
 import type { Sought } from "./requests.ts";
@@ -100,15 +101,7 @@ export function parseMe(body: unknown): z.output<typeof meSchema>["user"] {
   return parseAnswer(meSchema, body).user;
 }
 
-/** What an answer has in its form. Throws `unavailable` when it has another. */
-export function parseAnswer<Form>(schema: z.ZodType<Form>, body: unknown): Form {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new DestinationError("unavailable", "Zendesk answered in a form that is not known.", {
-    code: "unknown_answer",
-    applied: "unknown",
-  });
-}
+export const parseAnswer = answersOf("Zendesk");
 
 /** Done, on the record of this id. */
 export function accepted({ change }: Sought, destinationId?: string): Outcome {

@@ -1,6 +1,7 @@
 /** Zendesk's errors: of a whole request, and those that ask to wait. */
 import { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint, type Quota } from "../../src/destination.ts";
+import { parseJson } from "../../src/json-api.ts";
 
 const text = z.string().min(1).optional().catch(undefined);
 
@@ -71,14 +72,6 @@ const minuteMs = 60_000;
 function waitUntilReset(headers: Headers): number {
   const seconds = Number(headers.get("ratelimit-reset") ?? Number.NaN);
   return seconds >= 0 && seconds <= 60 ? Math.max(seconds, 1) * 1000 : minuteMs;
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return null;
-  }
 }
 
 /** What is left of the account's minute, for all that use it. */

@@ -10,8 +10,9 @@ import {
   type ObjectSummary,
   type Outcome,
 } from "../../src/destination.ts";
+import { type JsonApi } from "../../src/json-api.ts";
 import { parseAnswer, parseMe } from "./answers.ts";
-import { openApi, type ZendeskApi } from "./api.ts";
+import { openApi } from "./api.ts";
 import { zendeskFailure, zendeskQuotas } from "./errors.ts";
 import {
   type CustomField,
@@ -60,10 +61,10 @@ const zendesk: DestinationAdapter<ZendeskConfig> = {
 export default zendesk;
 
 class ZendeskConnection implements Connection {
-  readonly #api: ZendeskApi;
+  readonly #api: JsonApi;
   readonly #fields = new Map<ObjectName, Promise<KnownFields>>();
 
-  constructor(api: ZendeskApi) {
+  constructor(api: JsonApi) {
     this.#api = api;
   }
 
@@ -115,7 +116,7 @@ class ZendeskConnection implements Connection {
 
 const pageSchema = z.object({ next_page: z.string().nullish() });
 
-async function askFields(name: ObjectName, api: ZendeskApi, signal?: AbortSignal): Promise<KnownFields> {
+async function askFields(name: ObjectName, api: JsonApi, signal?: AbortSignal): Promise<KnownFields> {
   const custom: CustomField[] = [];
   for (let page = 1; ; page += 1) {
     const path = `/${words[name].custom}${page === 1 ? "" : `?page=${page}`}`;

@@ -1,12 +1,12 @@
 /** Background jobs: Zendesk queues what is asked for several records, and tells what became of it when asked again. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { DestinationError } from "../../src/destination.ts";
+import { type JsonApi, type Method } from "../../src/json-api.ts";
 import { type Job, parseJob } from "./answers.ts";
-import type { Method, ZendeskApi } from "./api.ts";
 import { refusalOf } from "./errors.ts";
 
 export interface Asking {
-  readonly api: ZendeskApi;
+  readonly api: JsonApi;
   readonly signal: AbortSignal | undefined;
 }
 

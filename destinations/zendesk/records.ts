@@ -1,7 +1,7 @@
 /** Writes users and organizations through Zendesk's jobs, at most a hundred records each. */
 import { type Batch, DestinationError, type Outcome } from "../../src/destination.ts";
+import { type JsonApi, notingWhatApplied } from "../../src/json-api.ts";
 import { rejected } from "./answers.ts";
-import { notingWhatApplied, type ZendeskApi } from "./api.ts";
 import { identity, isMatchField, type KnownFields, type ObjectName, words } from "./fields.ts";
 import { byExternalIds, byIds, find, type Found } from "./lookup.ts";
 import { removeRecords } from "./removals.ts";
@@ -9,7 +9,7 @@ import { otherIdentity, type Sought, soughtOf } from "./requests.ts";
 import { type Writing, writeById, writeNew } from "./writes.ts";
 
 export interface RecordsContext {
-  readonly api: ZendeskApi;
+  readonly api: JsonApi;
   readonly object: ObjectName;
   readonly fields: KnownFields;
   readonly signal: AbortSignal | undefined;
