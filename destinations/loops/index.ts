@@ -28,7 +28,7 @@ const loops: DestinationAdapter<LoopsConfig> = {
   type: "loops",
   title: "Loops",
   connection,
-  limits: () => [{ name: "10 requests per second and team", requests: 10, perMs: 1000 }],
+  limits: () => [{ name: "second", requests: 10, perMs: 1000 }],
   failure: loopsFailure,
   connect: (config, context) => new LoopsConnection(openApi(config, context)),
 };
