@@ -120,7 +120,14 @@ export const resultSchema = z.discriminatedUnion("outcome", [
 ]);
 
 /** 202 to a write: the work goes on. */
-export const startedSchema = z.strictObject({ job: z.string().min(1).max(1000) });
+export const startedSchema = z.strictObject({
+  job: z
+    .string()
+    .min(1)
+    .max(1000)
+    // In a path these lead elsewhere.
+    .refine((job) => job !== "." && job !== "..", "a name, not a step in a path"),
+});
 
 const value: z.ZodType<Value> = z.json();
 

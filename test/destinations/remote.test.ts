@@ -196,6 +196,14 @@ describe("a job", () => {
     expect(error).toMatchObject({ kind: "unauthorized", applied: "unknown" });
   });
 
+  test.each([".", "..", ""])("cannot be called %j, which in a path leads elsewhere", async (job) => {
+    await using place = await adapter();
+    await place.strike({ kind: "status", status: 202, body: { job }, headers: { "sluice-protocol": "1" } });
+    const error = await failureOf(place.connection.write(batch([1])));
+    expect(error).toMatchObject({ kind: "unavailable", code: "answer_invalid", applied: "unknown" });
+    expect((await place.asked()).map(({ path }) => path)).toEqual(["/write"]);
+  });
+
   test("tells nothing of a change whose result is in doubt", async () => {
     await using place = await adapter();
     const results = [
@@ -208,6 +216,18 @@ describe("a job", () => {
     await place.strike({ kind: "status", status: 200, body: { results }, headers: { "sluice-protocol": "1" } });
     expect(await place.connection.resume?.("j")).toEqual([{ seq: 1, kind: "accepted", destinationId: "r1" }]);
   });
+});
+
+test("a record that is told twice, or that nobody asked for, is not told", async () => {
+  await using place = await adapter();
+  const records = [1, 2, 2, 4].map((seq) => ({ seq, record: { name: "N" } }));
+  const told = [...records, { seq: 3, record: null }];
+  await place.strike({ kind: "status", status: 200, body: { records: told }, headers: { "sluice-protocol": "1" } });
+  const read = await place.connection.read?.(batch([1, 2, 3]), ["name"]);
+  expect([...(read ?? [])]).toEqual([
+    [1, { name: "N" }],
+    [3, null],
+  ]);
 });
 
 describe("what must be known without asking", () => {
