@@ -38,6 +38,11 @@ export interface Sandbox {
   readonly failures: Readonly<Record<string, SandboxResponse>>;
 }
 
+/** A sandbox that may take its time, such as another process that answers in its place. */
+export interface ServableSandbox extends Omit<Sandbox, "handle"> {
+  handle(request: SandboxRequest): SandboxResponse | Promise<SandboxResponse>;
+}
+
 export interface SandboxOptions {
   /** False: the vendor's rate limits do not apply. Default true. */
   readonly limits?: boolean;
@@ -96,7 +101,7 @@ export interface SandboxExchange {
 
 export interface ServedSandbox {
   readonly url: string;
-  readonly sandbox: Sandbox;
+  readonly sandbox: ServableSandbox;
   close(): Promise<void>;
 }
 
@@ -104,7 +109,7 @@ const keptExchanges = 200;
 
 /** Serves a sandbox on loopback. Port 0 takes any that is free. */
 export async function serveSandbox(
-  sandbox: Sandbox,
+  sandbox: ServableSandbox,
   { port = 0, host = "127.0.0.1" }: { port?: number; host?: string } = {},
 ): Promise<ServedSandbox> {
   const server = Fastify({ bodyLimit: 20 * 1024 * 1024, forceCloseConnections: true });
@@ -127,7 +132,7 @@ export async function serveSandbox(
 }
 
 interface Controlled {
-  readonly sandbox: Sandbox;
+  readonly sandbox: ServableSandbox;
   readonly requests: RequestLog;
   readonly faults: Faults;
 }
@@ -157,7 +162,7 @@ function controlRoutes(server: FastifyInstance, { sandbox, requests, faults }: C
 /** Null: the connection was cut or is left hanging. */
 async function answer(
   request: SandboxRequest,
-  { sandbox, faults, reply }: { sandbox: Sandbox; faults: Faults; reply: FastifyReply },
+  { sandbox, faults, reply }: { sandbox: ServableSandbox; faults: Faults; reply: FastifyReply },
 ): Promise<SandboxResponse | null> {
   const fault = faults.strike(request);
   switch (fault?.kind) {
@@ -175,7 +180,7 @@ async function answer(
     case "drop_before":
       return cut(reply);
     case "drop_after":
-      sandbox.handle(request);
+      await sandbox.handle(request);
       return cut(reply);
     case "hang":
       reply.hijack();
@@ -187,7 +192,7 @@ async function answer(
       return sandbox.distort("silent", { status: 200, body: {} });
     case "partial":
     case "shuffle":
-      return sandbox.distort(fault.kind, sandbox.handle(request));
+      return sandbox.distort(fault.kind, await sandbox.handle(request));
   }
 }
 

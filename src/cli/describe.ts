@@ -1,6 +1,7 @@
 /** `sluice describe`: what a destination holds, and what can be written to it. */
 import { type Command, InvalidArgumentError } from "commander";
 import type { Field } from "../destination.ts";
+import type { DescribeView } from "../operations/schemas.ts";
 import type { GlobalOptions } from "./face.ts";
 import { brief, table, writeJson, writeLine } from "./output.ts";
 import type { AddCommand } from "./command.ts";
@@ -33,14 +34,27 @@ export const describeCommand: AddCommand = (program, face) => {
             ),
           );
         writeLine(stdout, `${view.object} (${view.title})`);
-        writeLine(
-          stdout,
-          `modes ${view.modes.join(", ")}; removed rows: ${[...view.removals, "ignore"].join(", ")}; batches of ${view.batch.records}`,
-        );
+        writeLine(stdout, abilities(view));
         writeLine(stdout, table(["field", "type", "match", "write", "title", "options"], view.fields.map(fieldRow)));
       },
     );
 };
+
+type ObjectView = Exclude<DescribeView, { objects: unknown }>;
+
+function abilities({ modes, removals, batch, idempotent, matchFields, reads }: ObjectView): string {
+  const others = Object.entries(batch.recordsOf ?? {}).map(([operation, records]) => `${operation} ${records}`);
+  const bytes = batch.bytes === undefined ? "" : `, at most ${batch.bytes} bytes`;
+  return [
+    `modes ${modes.join(", ")}; removed rows: ${[...removals, "ignore"].join(", ")}`,
+    `batches of ${[batch.records, ...others].join(", ")}${bytes}`,
+    `safe to send again: ${idempotent.join(", ") || "no mode"}`,
+    ...(matchFields === undefined
+      ? []
+      : [`a match has at most ${matchFields} ${matchFields === 1 ? "field" : "fields"}`]),
+    ...(reads ? ["records can be read before they are written (when)"] : []),
+  ].join("; ");
+}
 
 function fieldRow(field: Field): readonly string[] {
   const options = field.options?.map(({ value }) => value).join(", ") ?? "";

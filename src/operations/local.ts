@@ -185,8 +185,8 @@ async function describe(
     throw new NotFoundError("not_found", `There is no destination "${name}"${nearest(name, destinations.keys())}`);
   await using open = await openDestination(destination, service);
   if (object === undefined) return { objects: await open.connection.objects() };
-  const { name: found, title, modes, removals, batch, fields } = await open.connection.describe(object, settings);
-  return { object: found, title, modes, removals, batch, fields };
+  const { name: found, idempotent, reads = false, ...described } = await open.connection.describe(object, settings);
+  return { object: found, ...described, idempotent: described.modes.filter((mode) => idempotent[mode]), reads };
 }
 
 async function rejections(

@@ -176,13 +176,24 @@ export const objectsSchema = z.object({
   objects: z.array(z.object({ name: z.string(), title: z.string() })).readonly(),
 });
 
+const modes = z.array(z.enum(["upsert", "update", "insert", "mirror", "append"])).readonly();
+
 export const objectSchema = z
   .object({
     object: z.string(),
     title: z.string(),
-    modes: z.array(z.enum(["upsert", "update", "insert", "mirror", "append"])).readonly(),
+    modes,
     removals: z.array(z.enum(["archive", "delete", "clear"])).readonly(),
-    batch: z.object({ records: count, bytes: count.optional() }),
+    idempotent: modes.meta({ description: "Modes in which the same change, sent twice, leaves the same record." }),
+    reads: z
+      .boolean()
+      .meta({ description: "Records can be read before they are written, so that a field can say `when`." }),
+    matchFields: count.optional().meta({ description: "The most fields that a match may have. Left out: any number." }),
+    batch: z.object({
+      records: count,
+      recordsOf: z.record(z.string(), count).optional().meta({ description: "Operations with another number." }),
+      bytes: count.optional(),
+    }),
     fields: z.array(fieldSchema).readonly(),
   })
   .meta({ id: "DestinationObject" });

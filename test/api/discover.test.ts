@@ -25,6 +25,27 @@ describe("what there is", () => {
     });
   });
 
+  test("what can be done with an object, in an answer and in a person's words", async () => {
+    const { status, body } = await service.ask("GET", "/v1/destinations/hubspot/objects/companies");
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      object: "companies",
+      modes: ["upsert", "update", "insert", "mirror"],
+      removals: ["archive", "clear"],
+      idempotent: ["upsert", "update", "mirror"],
+      reads: true,
+      batch: { records: 100 },
+      fields: expect.arrayContaining([expect.objectContaining({ name: "mrr", type: "number" })]),
+    });
+    const { stdout } = await business.sluice(["describe", "hubspot", "companies"]);
+    const words = [
+      "removed rows: archive, clear, ignore",
+      "batches of 100",
+      "safe to send again: upsert, update, mirror",
+    ];
+    for (const said of words) expect(stdout).toContain(said);
+  });
+
   test("the columns of a model, with their types", async () => {
     expect((await service.ask("GET", "/v1/models/accounts/columns")).body).toMatchObject({
       data: [

@@ -1,15 +1,14 @@
 /** The suite that is called for every folder of `destinations/`. */
 import { describe, expect, test } from "vitest";
 import type { DestinationAdapter } from "../../src/destination.ts";
-import type { CreateSandbox } from "../../src/sandbox.ts";
-import { batchOf, changesOf, type DestinationFixture, openPlace } from "./place.ts";
+import { batchOf, changesOf, type DestinationFixture, openPlace, type PlaceOptions } from "./place.ts";
 import { checks } from "./checks.ts";
 
 export interface DestinationUnderTest {
   /** The name of its folder. */
   readonly folder: string;
   readonly adapter: DestinationAdapter;
-  readonly createSandbox: CreateSandbox;
+  readonly createSandbox: PlaceOptions["createSandbox"];
   readonly fixture: DestinationFixture;
 }
 

@@ -14,11 +14,11 @@ import type {
 } from "../../src/destination.ts";
 import { createFetch } from "../../src/fetch.ts";
 import {
-  type CreateSandbox,
   type Fault,
   type Sandbox,
   type SandboxExchange,
   type SandboxOptions,
+  type ServableSandbox,
   serveSandbox,
 } from "../../src/sandbox.ts";
 import type { Clock } from "../../src/sync/ports.ts";
@@ -92,7 +92,7 @@ export interface Place extends AsyncDisposable {
 
 export interface PlaceOptions {
   readonly adapter: DestinationAdapter;
-  readonly createSandbox: CreateSandbox;
+  readonly createSandbox: (options: SandboxOptions) => ServableSandbox;
   readonly fixture: DestinationFixture;
   readonly object: ObjectFixture;
   /** With pace, trace and retry around it, as a run has it. */
