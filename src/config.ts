@@ -16,6 +16,8 @@ const schema = z.object({
   SLUICE_HOST: z.string().min(1).default("127.0.0.1"),
   SLUICE_PORT: z.coerce.number({ error: "a port number" }).int().min(0).max(65535).default(8080),
   SLUICE_LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
+  /** How many days runs are kept after they have ended. */
+  SLUICE_KEEP_RUNS_DAYS: z.coerce.number({ error: "a number of days" }).int().min(1).max(3650).default(90),
   /** Hosts and CIDR ranges that destinations may reach although they are private, separated by commas. `*` allows all. */
   SLUICE_ALLOW_ADDRESSES: z.string().default("127.0.0.0/8,::1/128"),
 });
@@ -28,6 +30,7 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly logLevel: string;
+  readonly keepRunsDays: number;
   readonly allowedAddresses: readonly string[];
 }
 
@@ -55,6 +58,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     host: settings.SLUICE_HOST,
     port: settings.SLUICE_PORT,
     logLevel: settings.SLUICE_LOG_LEVEL,
+    keepRunsDays: settings.SLUICE_KEEP_RUNS_DAYS,
     allowedAddresses: settings.SLUICE_ALLOW_ADDRESSES.split(",")
       .map((part) => part.trim())
       .filter((part) => part !== ""),

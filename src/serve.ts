@@ -67,12 +67,18 @@ export async function serve(
   const takeDelivery = takeDeliveries(service, (runId) => queue.ring(runId));
   const listening = { host, port, key, log, signal, takeDelivery };
   const url = role === "worker" ? null : await listen(operations, service, listening, opened);
-  if (role !== "api") startWork(service, queue, operations, log, opened);
+  if (role !== "api") {
+    startWork(service, queue, operations, log, opened);
+    const forgetting = repeat(() => service.store.retention.prune(config.keepRunsDays), { everyMs: hourMs, onError });
+    opened.defer(() => forgetting.close());
+  }
   if (url) service.store.folder?.publish({ url, key: key.text });
   options.onListening(url);
   if (!signal.aborted) await new Promise((stop) => signal.addEventListener("abort", stop, { once: true }));
   log.info("stopping");
 }
+
+const hourMs = 3_600_000;
 
 function startWork(
   service: Service,

@@ -19,6 +19,7 @@ import { openPauses, type Pauses } from "./pauses.ts";
 import { openPglite } from "./pglite.ts";
 import type { StorePool } from "./pool.ts";
 import { openRejections, type Rejections } from "./rejections.ts";
+import { openRetention, type Retention } from "./retention.ts";
 import { openRunStore } from "./run-store.ts";
 import { openRuns, type Runs } from "./runs.ts";
 import { openSecrets, type Secrets } from "./secrets.ts";
@@ -33,6 +34,7 @@ export interface Store {
   readonly runs: Runs;
   readonly rejections: Rejections;
   readonly exchanges: Exchanges;
+  readonly retention: Retention;
   readonly schedules: Schedules;
   readonly sequels: Sequels;
   readonly pauses: Pauses;
@@ -113,6 +115,7 @@ async function openRooms(pool: StorePool, folder: FolderLock | null): Promise<St
     runs: openRuns(db),
     rejections: openRejections(db),
     exchanges: openExchanges(db),
+    retention: openRetention(db),
     schedules: openSchedules(db),
     sequels: openSequels(db),
     secrets: openSecrets(db),
