@@ -120,15 +120,22 @@ export class Pacer implements Turns {
 
 /** The same fetch, but a request waits for its turn. */
 export function pace(fetch: Context["fetch"], turns: Turns): Context["fetch"] {
-  return async (url, init) => {
-    await turns.enter(init?.signal ?? undefined);
-    try {
-      return await fetch(url, init);
-    } catch (error) {
-      turns.failed?.(error);
-      throw error;
-    }
-  };
+  return (url, init) => inTurn(turns, init?.signal ?? undefined, () => fetch(url, init));
+}
+
+/** Does the work when it is its turn. */
+export async function inTurn<Result>(
+  turns: Turns,
+  signal: AbortSignal | undefined,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  await turns.enter(signal);
+  try {
+    return await work();
+  } catch (error) {
+    turns.failed?.(error);
+    throw error;
+  }
 }
 
 function usedUp(windows: readonly PaceWindow[], waitMs: number): DestinationError {
