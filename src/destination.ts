@@ -51,6 +51,8 @@ export interface Context {
     work: (signal: AbortSignal) => Promise<Answer>,
     signal?: AbortSignal,
   ) => Promise<Answer>;
+  /** The folder of this machine below which an adapter may write files, and nowhere else. It may not be there yet. */
+  readonly folder: string;
 }
 
 /** A server that is not asked over HTTP. */

@@ -18,6 +18,8 @@ export interface SandboxRequest {
   readonly form?: Readonly<Record<string, string>>;
   /** A body that is sent as text, such as CSV. */
   readonly text?: string;
+  /** The body as it was sent, whatever it is. */
+  readonly bytes?: Buffer;
 }
 
 export interface SandboxResponse {
@@ -203,7 +205,7 @@ function controlServer(sandbox: Controlled["sandbox"], kinds: readonly FaultKind
   const server = Fastify({ bodyLimit: 20 * 1024 * 1024, forceCloseConnections: true });
   const controlled = { sandbox, requests: new RequestLog(), faults: new Faults() };
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => done(null, body));
+  server.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
   controlRoutes(server, controlled, kinds);
   return { server, ...controlled };
 }
@@ -238,7 +240,7 @@ function controlRoutes(
   server.get("/_sandbox/contents", () => sandbox.contents());
   server.get("/_sandbox/requests", () => requests.report());
   server.post("/_sandbox/faults", (request, reply) => {
-    const body = parseBody(request.body);
+    const body = parseBody(bytesOf(request));
     const parsed = z.array(faultSchema).safeParse(Array.isArray(body) ? body : [body]);
     if (!parsed.success) return reply.code(422).send({ error: z.prettifyError(parsed.error) });
     const foreign = parsed.data.find(({ fault }) => !kinds.includes(fault.kind));
@@ -309,28 +311,32 @@ function cut(reply: FastifyReply): null {
 function toRequest(request: FastifyRequest): SandboxRequest {
   const { pathname, searchParams } = new URL(request.url, "http://sandbox");
   const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
+  const bytes = bytesOf(request);
   return {
     method: request.method,
     path: decodeURI(pathname),
     query: Object.fromEntries(searchParams),
     headers,
-    body: parseBody(request.body),
-    ...written(headers["content-type"] ?? "", request.body),
+    body: parseBody(bytes),
+    ...written(headers["content-type"] ?? "", bytes),
+    bytes,
   };
 }
 
+const bytesOf = ({ body }: FastifyRequest): Buffer => (body instanceof Buffer ? body : Buffer.alloc(0));
+
 /** A body that is not JSON. */
-function written(type: string, body: unknown): Pick<SandboxRequest, "form" | "text"> {
-  if (typeof body !== "string") return {};
+function written(type: string, bytes: Buffer): Pick<SandboxRequest, "form" | "text"> {
+  if (bytes.length === 0) return {};
   if (type.startsWith("application/x-www-form-urlencoded"))
-    return { form: Object.fromEntries(new URLSearchParams(body)) };
-  return type.startsWith("text/") ? { text: body } : {};
+    return { form: Object.fromEntries(new URLSearchParams(bytes.toString())) };
+  return type.startsWith("text/") ? { text: bytes.toString() } : {};
 }
 
-function parseBody(body: unknown): unknown {
-  if (typeof body !== "string" || body === "") return null;
+function parseBody(bytes: Buffer): unknown {
+  if (bytes.length === 0) return null;
   try {
-    return JSON.parse(body);
+    return JSON.parse(bytes.toString());
   } catch {
     return null;
   }

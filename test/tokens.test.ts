@@ -64,6 +64,7 @@ function serviceOver(store: Store, key: string | undefined = secretKey): Service
     tokens: new Map(),
     folder: ".",
     dataDir: ".",
+    filesDir: ".",
     worker: "tokens",
   };
 }

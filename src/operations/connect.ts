@@ -106,7 +106,7 @@ export async function openDestination(
     });
   const dial = createDial(reached);
   const request = openRequest({ turns, clock, secrets, mayGo, onExchange: count });
-  const bare = adapter.connect(config, { fetch: paced, bearer, dial, request });
+  const bare = adapter.connect(config, { fetch: paced, bearer, dial, request, folder: service.filesDir });
   const connection = retry(legibly(bare, secrets), { clock, random });
   return {
     connection,

@@ -318,8 +318,8 @@ export async function deliver(place: Place, batch: Batch): Promise<readonly Outc
       return [{ seq: only.seq, kind: "rejected", code: error.code, message: error.message, field: error.field }];
     const middle = Math.ceil(changes.length / 2);
     return [
-      ...(await deliver(place, { ...batch, changes: changes.slice(0, middle) })),
-      ...(await deliver(place, { ...batch, changes: changes.slice(middle) })),
+      ...(await deliver(place, { ...batch, changes: changes.slice(0, middle), id: `${batch.id}-first` })),
+      ...(await deliver(place, { ...batch, changes: changes.slice(middle), id: `${batch.id}-second` })),
     ];
   }
 }

@@ -8,6 +8,7 @@ export function contextOf(fetch: Context["fetch"], clock: { now(): Date } = { no
     fetch,
     dial: ({ host }) => Promise.reject(new Error(`${host} is not dialled`)),
     request: (_told, work, signal) => work(signal ?? new AbortController().signal),
+    folder: "/nowhere",
     bearer: (grant) =>
       openBearer(grant, {
         fetch,

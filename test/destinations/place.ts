@@ -1,4 +1,5 @@
 /** A destination on loopback: its sandbox over HTTP, its adapter connected as the service connects it. */
+import { hash } from "node:crypto";
 import { pace, type Turns } from "../../src/connection/pace.ts";
 import { openRequest } from "../../src/connection/request.ts";
 import { memoryPacer } from "../memory-ledger.ts";
@@ -219,7 +220,8 @@ export function batchOf(
   operation: Operation = "upsert",
 ): Batch {
   const fields = Object.keys(record(0, 0));
-  return { object: name, settings, operation, fields, match: [match], changes, id: "batch-1" };
+  const id = `batch-${hash("sha256", JSON.stringify([operation, changes]), "hex").slice(0, 12)}`;
+  return { object: name, settings, operation, fields, match: [match], changes, id };
 }
 
 export const numbers = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
