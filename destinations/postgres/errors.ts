@@ -28,8 +28,13 @@ export function failureOf(error: unknown, phase: Phase): DestinationError {
   return new DestinationError(certain, `Postgres says: ${wordsOf(error)}`, { code, applied, field: column });
 }
 
+/** The driver's own words where a login comes to nothing: no password, or a server that does not prove that it knows it. */
+const loginFailed = /^(SASL|SCRAM)/;
+
 function brokenOff(error: unknown, phase: Phase): DestinationError {
   const words = error instanceof Error ? error.message : String(error);
+  if (loginFailed.test(words))
+    return new DestinationError("unauthorized", `The login failed: ${words}`, { code: "login_failed", applied: "no" });
   const applied = phase === "at commit" ? "unknown" : "no";
   return new DestinationError("unavailable", `The connection to Postgres broke off: ${words}`, {
     code: "unreachable",

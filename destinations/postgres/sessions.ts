@@ -22,7 +22,7 @@ export class Sessions {
   readonly #context: Context;
   readonly #begin: string;
   readonly #idle: pg.Client[] = [];
-  readonly #waiting: (() => void)[] = [];
+  #waiting: (() => void)[] = [];
   #busy = 0;
 
   constructor(login: Login, context: Context, statementTimeoutMs: number) {
@@ -93,7 +93,11 @@ export class Sessions {
   async #turn(signal: AbortSignal): Promise<void> {
     while (this.#busy >= mostConnections) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const stop = (): void => reject(failureOf(signal.reason, "before commit"));
+      const stop = (): void => {
+        // A turn that is given to nobody would be lost to those who still wait.
+        this.#waiting = this.#waiting.filter((one) => one !== resolve);
+        reject(failureOf(signal.reason, "before commit"));
+      };
       signal.addEventListener("abort", stop, { once: true });
       this.#waiting.push(resolve);
       await promise.finally(() => signal.removeEventListener("abort", stop));

@@ -4,7 +4,7 @@ import type { Server } from "../../src/destination.ts";
 import { askForTls } from "./tls.ts";
 
 const schemes = ["postgres", "postgresql"];
-const address = z.url({ protocol: /^postgres(ql)?$/ });
+const address = z.url({ protocol: /^postgres(ql)?$/, error: "an address such as postgres://host:5432/database" });
 
 export const connection = z
   .strictObject({
@@ -13,7 +13,7 @@ export const connection = z
       description: "The server and its database, without a user: postgres://db.example.com:5432/crm",
     }),
     user: z.string().min(1).optional().meta({ description: "The role." }),
-    password: z.string().optional().meta({ secret: true, description: "The role's password." }),
+    password: z.string().min(1).optional().meta({ secret: true, description: "The role's password." }),
     url: address.optional().meta({
       secret: true,
       schemes,
@@ -26,9 +26,14 @@ export const connection = z
       .default(20)
       .meta({ description: "How long one statement may run. A batch, of several, has 30 seconds." }),
   })
-  .refine(({ base_url, user, url }) => (url === undefined) === (base_url !== undefined && user !== undefined), {
-    message: "Give base_url and user with password, or url alone.",
-  })
+  // Never without a secret: who may not name one could else reach any database that trusts this machine.
+  .refine(
+    ({ url, ...parts }) => {
+      const given = [parts.base_url, parts.user, parts.password].filter((part) => part !== undefined).length;
+      return given === (url === undefined ? 3 : 0);
+    },
+    { message: "Give base_url, user and password, or url alone." },
+  )
   .refine(({ base_url, url }) => namesDatabase(base_url ?? url ?? ""), {
     message: "The address names a host and a database: postgres://host:5432/database",
   });

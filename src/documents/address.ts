@@ -2,15 +2,16 @@
 import { z } from "zod";
 import { problem } from "./problem.ts";
 import type { Problem } from "./problem.ts";
+import { references } from "./secrets.ts";
 import { recordAt } from "./value-at.ts";
 
 /**
- * What is wrong with the addresses of a connection, by the adapter's schema of it. One that a variable holds is judged
- * when it is dialled.
+ * What is wrong with the addresses of a connection, by the adapter's schema of it. One that a variable or a secret
+ * holds is judged when it is dialled.
  */
 export function addressProblems(connection: unknown, schema: z.ZodObject | undefined): Problem[] {
   return Object.entries(recordAt(connection, [])).flatMap(([setting, written]) => {
-    if (!/(^|_)url$/.test(setting) || typeof written !== "string" || written.includes("${env:")) return [];
+    if (!/(^|_)url$/.test(setting) || typeof written !== "string" || references(written).length > 0) return [];
     const expected = faultOf(written, schemesOf(schema?.shape[setting]));
     if (expected === null) return [];
     // An address may hold a secret where it ought not to, so it is not repeated.

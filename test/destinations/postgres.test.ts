@@ -43,7 +43,7 @@ async function database(sql: string): Promise<Database> {
     const config = postgres.connection.parse({
       base_url: `postgres://${host}${pathname}?sslmode=disable`,
       user: username,
-      password,
+      password: password || "not asked for",
       ...settings,
     }) as Parameters<typeof postgres.connect>[0];
     const clock = swiftClock();
@@ -491,9 +491,11 @@ describe("settings", () => {
   test.each([
     {},
     { base_url: "postgres://db/crm" },
-    { base_url: "postgres://db/crm", user: "u", url: "postgres://u@db/crm" },
-    { base_url: "https://db/crm", user: "u" },
-    { base_url: "postgres://db", user: "u" },
+    { base_url: "postgres://db/crm", user: "u" },
+    { base_url: "postgres://db/crm", user: "u", password: "" },
+    { base_url: "postgres://db/crm", user: "u", password: "p", url: "postgres://u@db/crm" },
+    { base_url: "https://db/crm", user: "u", password: "p" },
+    { base_url: "postgres://db", user: "u", password: "p" },
     { url: "postgres:///crm" },
   ])("that say too little, too much or something else are refused: %j", (given) => {
     expect(postgres.connection.safeParse(given).success).toBe(false);
@@ -505,7 +507,9 @@ describe("settings", () => {
     await using place = await openPlace({ adapter: postgres, createSandbox, fixture, object });
     process.env["PGPASSWORD"] = String(fixture.connection["password"]);
     try {
-      const error = await failureOf(place.connect({ password: undefined }).check());
+      const url = place.url.replace("postgres://", "postgres://sluice@");
+      const nothing = { base_url: undefined, user: undefined, password: undefined };
+      const error = await failureOf(place.connect({ ...nothing, url }).check());
       expect(error).toMatchObject({ kind: "unauthorized", code: "28P01" });
     } finally {
       delete process.env["PGPASSWORD"];
