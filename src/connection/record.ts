@@ -54,7 +54,7 @@ export class Recorder {
   #wants({ status, failure }: Exchange): boolean {
     this.#requests += 1;
     // Other protocols than HTTP have no status.
-    const isGood = failure === null && (status ?? 0) < 400;
+    const isGood = status === null ? failure === null : status < 400;
     if (!isGood) return (this.#failed += 1) <= mostOfEach;
     const isSample = this.#requests <= first || this.#requests % everyNth === 0;
     return isSample && (this.#good += 1) <= mostOfEach;
