@@ -104,7 +104,21 @@ const forbiddenPackages: Readonly<Record<string, readonly string[]>> = {
   "src/warehouses/": ["fastify", "bullmq", "ioredis", "kysely"],
   "src/api/": ["bullmq", "ioredis", "pg", "kysely"],
   "src/cli/": ["bullmq", "ioredis", "pg", "kysely"],
-  "destinations/": ["bullmq", "ioredis", "pg", "kysely", "undici"],
+  "destinations/": [
+    "bullmq",
+    "ioredis",
+    "pg",
+    "kysely",
+    "undici",
+    // What would go round the guard of addresses.
+    "node:net",
+    "node:tls",
+    "node:http",
+    "node:https",
+    "node:http2",
+    "node:dgram",
+    "node:child_process",
+  ],
 };
 
 /** Who may know one all the same: the adapter whose protocol it speaks, over a stream that it is given. */
