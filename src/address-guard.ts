@@ -1,4 +1,5 @@
 /** Decides which addresses may be dialled. The address that is checked is the one that is dialled. */
+import { isIPv6 } from "node:net";
 import ipaddr from "ipaddr.js";
 
 /** The address is private, or the URL is not one to send a credential to. */
@@ -18,6 +19,15 @@ const refusedPorts: ReadonlySet<string> = new Set(
     "445 1433 1521 2375 2376 2379 2380 3306 3389 5432 5672 6379 6380 9042 9092 9200 9300 10250 11211 26379 27017"
   ).split(" "),
 );
+
+/** What is judged of a server before it is dialled. */
+export interface GuardedServer {
+  readonly host: string;
+  readonly port: number;
+  readonly usualPort: number;
+  /** Undefined: none. */
+  readonly tls?: unknown;
+}
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
@@ -40,13 +50,27 @@ export class AddressGuard {
   refusal(url: URL): RefusedAddress | null {
     if (url.username !== "" || url.password !== "")
       return new RefusedAddress("its address has a user name or password in it");
-    if (refusedPorts.has(url.port) && !this.#hosts.has(url.host))
-      return new RefusedAddress(`port ${url.port} is that of another kind of service`);
+    if (this.#isOtherService(url.port, url.host)) return otherService(url.port);
     if (url.protocol === "https:") return null;
     if (url.protocol !== "http:") return new RefusedAddress(`its address begins with ${url.protocol}, not with https:`);
-    const host = url.hostname.replace(/^\[|\]$/g, "");
-    if (this.#isAllowedHost(host) || host === "localhost" || isLoopback(host)) return null;
+    if (this.#mayGoPlain(url.hostname.replace(/^\[|\]$/g, ""))) return null;
     return new RefusedAddress(`${url.host} would be asked without TLS; use https:`);
+  }
+
+  /** The same of a server that speaks another protocol, on whose own port it may be. */
+  refusalOfServer({ host, port, usualPort, tls }: GuardedServer): RefusedAddress | null {
+    const place = `${isIPv6(host) ? `[${host}]` : host.toLowerCase()}:${port}`;
+    if (port !== usualPort && this.#isOtherService(String(port), place)) return otherService(String(port));
+    if (tls !== undefined || this.#mayGoPlain(host)) return null;
+    return new RefusedAddress(`${place} would be asked without TLS`);
+  }
+
+  #isOtherService(port: string, place: string): boolean {
+    return refusedPorts.has(port) && !this.#hosts.has(place);
+  }
+
+  #mayGoPlain(host: string): boolean {
+    return this.#isAllowedHost(host) || host === "localhost" || isLoopback(host);
   }
 
   /** The addresses to dial, in order, if all that a name resolves to may be dialled. Throws RefusedAddress. */
@@ -91,6 +115,10 @@ const globalUnicast = ipaddr.IPv6.parseCIDR("2000::/3");
 
 function isLoopback(host: string): boolean {
   return parse(host)?.range() === "loopback";
+}
+
+function otherService(port: string): RefusedAddress {
+  return new RefusedAddress(`port ${port} is that of another kind of service`);
 }
 
 function toRange(entry: string): [Address, number][] {

@@ -9,6 +9,8 @@ const schema = z.object({
   SLUICE_REDIS_URL: z.url({ protocol: /^rediss?$/, error: "a redis:// or rediss:// address" }).optional(),
   /** Where the embedded control store and local state live. Default: `.sluice` in the workspace. */
   SLUICE_DATA_DIR: z.string().min(1).optional(),
+  /** The folder below which destinations may write files. Default: `files` in the data folder. */
+  SLUICE_FILES_DIR: z.string().min(1).optional(),
   /** 32 random bytes in base64, under which secrets are stored; while it is changed, the new one and the old one by a comma. */
   SLUICE_SECRET_KEY: z.string().min(1).optional(),
   /** An API key, for the command that asks a running service. */
@@ -26,6 +28,7 @@ export interface Config {
   readonly databaseUrl: string | undefined;
   readonly redisUrl: string | undefined;
   readonly dataDir: string | undefined;
+  readonly filesDir: string | undefined;
   readonly secretKey: string | undefined;
   readonly host: string;
   readonly port: number;
@@ -54,6 +57,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     databaseUrl: settings.SLUICE_DATABASE_URL,
     redisUrl: settings.SLUICE_REDIS_URL,
     dataDir: settings.SLUICE_DATA_DIR,
+    filesDir: settings.SLUICE_FILES_DIR,
     secretKey: settings.SLUICE_SECRET_KEY,
     host: settings.SLUICE_HOST,
     port: settings.SLUICE_PORT,

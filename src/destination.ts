@@ -6,6 +6,7 @@
  * throws a classified DestinationError on 401, 403, 408, 423, 425, 429, 5xx and broken connections, so an adapter
  * sees only answers about its records.
  */
+import type { Duplex } from "node:stream";
 import type { ZodObject } from "zod";
 
 /** What a folder of `destinations/` exports as `default` from its index.ts. */
@@ -13,7 +14,7 @@ export interface DestinationAdapter<Config = unknown> {
   /** The name of its folder, and the `type` of a destination in the documents. */
   readonly type: string;
   readonly title: string;
-  /** What a person must give to connect. Secrets are marked with `.meta({ secret: true })`. Every adapter takes `base_url`. */
+  /** What a person must give to connect. Secrets are marked with `.meta({ secret: true })`. Every adapter takes `base_url`; its `schemes` are https and http unless it has `.meta({ schemes })`. */
   readonly connection: ZodObject;
   /** The vendor's published limits on requests, for the given connection. Empty where none is published. */
   limits(config: Config): readonly RateLimit[];
@@ -21,6 +22,8 @@ export interface DestinationAdapter<Config = unknown> {
   failure?(response: FailedResponse): FailureHint | undefined;
   /** What the headers of an answer say is left of a limit. Absent: the vendor does not tell. */
   quotas?(headers: Headers): readonly Quota[];
+  /** Where a connection leads, without credentials: what is known of one place is not held of another. Default: its `base_url`. */
+  place?(config: Config): string;
   connect(config: Config, context: Context): Connection;
 }
 
@@ -46,6 +49,43 @@ export interface Context {
   readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response>;
   /** Access tokens under a grant. The service asks for them, keeps them, and replaces them once for all who have one. */
   readonly bearer: (grant: TokenGrant) => Bearer;
+  /**
+   * A connection to a server that speaks another protocol than HTTP, at an address that was checked as those of `fetch`
+   * are. TLS is begun, and the server proven, before it is given.
+   */
+  readonly dial: (server: Server, signal?: AbortSignal) => Promise<Duplex>;
+  /**
+   * A request in another protocol than HTTP. As those of `fetch`, it begins when it is its turn, is counted, told of, and
+   * has its time: the signal that the work is given aborts when that is over, or when `signal` does.
+   */
+  readonly request: <Answer>(
+    told: ToldRequest,
+    work: (signal: AbortSignal) => Promise<Answer>,
+    signal?: AbortSignal,
+  ) => Promise<Answer>;
+  /** The folder of this machine below which an adapter may write files, and nowhere else. It may not be there yet. */
+  readonly folder: string;
+}
+
+/** A server that is not asked over HTTP. */
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+  /** The port of its protocol. Those of other kinds of service are refused. */
+  readonly usualPort: number;
+  /** Undefined: no TLS, which only this machine is asked without, and hosts that are allowed by name. */
+  readonly tls?: ServerTls | undefined;
+}
+
+export interface ServerTls {
+  /** What is said before TLS begins, in protocols that ask for it. Rejects when the server will not. */
+  readonly before?: (plain: Duplex, signal: AbortSignal) => Promise<void>;
+}
+
+/** What people are told of a request: as little as `insert public.accounts`. */
+export interface ToldRequest {
+  readonly method: string;
+  readonly path: string;
 }
 
 /** How access tokens are asked for: a form that is posted to an address (RFC 6749). */

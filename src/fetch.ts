@@ -81,7 +81,8 @@ function guardedConnector(
   };
 }
 
-async function resolveAddresses(name: string): Promise<readonly string[]> {
+/** All addresses of a name, as the system resolves it; an address is its own. */
+export async function resolveAddresses(name: string): Promise<readonly string[]> {
   if (isIP(name) !== 0) return [name];
   return (await lookup(name, { all: true })).map(({ address }) => address);
 }
@@ -220,12 +221,16 @@ function codeOf(error: unknown): string | undefined {
   return "cause" in error ? codeOf(error.cause) : undefined;
 }
 
-function refusedAddress(error: RefusedAddress, sender: Sender): DestinationError {
+/** An address that may not be dialled. */
+export function refusedAddress(error: RefusedAddress, sender: Called): DestinationError {
   const message = `${capitalized(called(sender))} may not be reached: ${error.message}`;
   return new DestinationError("unauthorized", message, { code: "address_refused", applied: "no", cause: error });
 }
 
-function called({ kind = "destination", name }: Sender): string {
+/** What is needed to name whoever is asked. */
+export type Called = Pick<FetchOptions, "kind" | "name">;
+
+export function called({ kind = "destination", name }: Called): string {
   return `${kind} "${name}"`;
 }
 

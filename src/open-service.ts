@@ -1,6 +1,6 @@
 /** Opens what every command and role needs: the control store, and all that belongs to it. */
 import { hostname } from "node:os";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { Config } from "./config.ts";
 import { listOf } from "./documents/documents.ts";
 import { loadWorkspace } from "./documents/load.ts";
@@ -43,6 +43,7 @@ export async function openService(config: Config, { folder, environment, registr
     tokens: new Map(),
     folder,
     dataDir,
+    filesDir: config.filesDir === undefined ? join(dataDir, "files") : resolve(folder, config.filesDir),
     worker,
   };
 }

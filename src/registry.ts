@@ -11,7 +11,7 @@ import type { DestinationAdapter } from "./destination.ts";
 import { messageOf, NotFoundError, SluiceError } from "./errors.ts";
 import type { MappingKind } from "./mapping.ts";
 import { closest } from "./nearest.ts";
-import type { CreateSandbox } from "./sandbox.ts";
+import type { CreateListeningSandbox, CreateSandbox } from "./sandbox.ts";
 import type { ServeWarehouse, WarehouseAdapter } from "./warehouse.ts";
 
 /** A kind of mapping whose options have been checked by its schema. */
@@ -29,7 +29,7 @@ export interface Registry {
   /** Fails with `unknown_type`, naming those there are, or `broken_adapter`, naming what it lacks. */
   loadWarehouse(type: string): Promise<WarehouseAdapter>;
   /** Fails with `unknown_type`, naming those there are, or `broken_adapter`. */
-  loadSandbox(type: string): Promise<CreateSandbox>;
+  loadSandbox(type: string): Promise<CreateSandbox | CreateListeningSandbox>;
   /** Fails with `unknown_type`, naming those there are, or `no_sandbox`. */
   loadWarehouseSandbox(type: string): Promise<ServeWarehouse>;
   /** All kinds, loaded. Fails with `broken_mapping` when one is wrong or two share a required key. */
@@ -181,7 +181,8 @@ const mappingShape: Shape = {
 };
 
 const isServeWarehouse = (value: unknown): value is ServeWarehouse => typeof value === "function";
-const isCreateSandbox = (value: unknown): value is CreateSandbox => typeof value === "function";
+const isCreateSandbox = (value: unknown): value is CreateSandbox | CreateListeningSandbox =>
+  typeof value === "function";
 const isDestinationAdapter = (value: unknown): value is DestinationAdapter =>
   lacks(value, destinationShape).length === 0;
 const isWarehouseAdapter = (value: unknown): value is WarehouseAdapter => lacks(value, warehouseShape).length === 0;

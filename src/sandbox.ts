@@ -1,7 +1,9 @@
 /**
  * CONTRACT: what a `sandbox.ts` in a folder of `destinations/` is: a vendor's API, stateful, in memory; and the server
- * that puts it on loopback with a record of what it was asked, and faults on request.
+ * that puts it on loopback with a record of what it was asked, and faults on request. A vendor that is asked over
+ * another protocol than HTTP listens by itself, and only record and faults are HTTP.
  */
+import { createServer } from "node:net";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
 
@@ -16,6 +18,8 @@ export interface SandboxRequest {
   readonly form?: Readonly<Record<string, string>>;
   /** A body that is sent as text, such as CSV. */
   readonly text?: string;
+  /** The body as it was sent, whatever it is. */
+  readonly bytes?: Buffer;
 }
 
 export interface SandboxResponse {
@@ -55,13 +59,49 @@ export interface SandboxOptions {
 /** What a `sandbox.ts` exports as `default`. */
 export type CreateSandbox = (options?: SandboxOptions) => Sandbox;
 
+/** The sandbox of a vendor that is not asked over HTTP. */
+export interface ListeningSandbox {
+  /** What the account holds: object → id → record. */
+  contents(): Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Forgets everything but what it was made with. */
+  reset(): Promise<void>;
+  /** The kinds of faults that mean something in its protocol. */
+  readonly faults: readonly FaultKind[];
+  listen(where: { readonly port: number; readonly host: string }, listener: SandboxListener): Promise<Listening>;
+}
+
+export type Servable = ServableSandbox | ListeningSandbox;
+
+/** Who is told of each request, and may strike it. */
+export interface SandboxListener {
+  /** The fault that strikes this request, if any. */
+  strike(asked: AskedOf): ActiveFault["fault"] | undefined;
+  note(exchange: SandboxExchange): void;
+}
+
+/** A request as faults find it: what it does, and to what. */
+export interface AskedOf {
+  readonly method: string;
+  readonly path: string;
+}
+
+export interface Listening {
+  /** What `base_url` takes. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** What the `sandbox.ts` of such a vendor exports as `default`. */
+export type CreateListeningSandbox = (options?: SandboxOptions) => ListeningSandbox;
+
 /**
  * A fault for requests that match: `after` lets so many pass first, `times` is how often it strikes (null: always).
  *
  * `status` answers with it and applies nothing; `failure` does so in the vendor's words; `drop_before` cuts the
  * connection and applies nothing; `drop_after` applies, then cuts without an answer; `delay` waits; `hang` never
  * answers; `silent` answers 2xx for no record and applies nothing; `partial` applies all but mentions only some;
- * `shuffle` answers in another order.
+ * `shuffle` answers in another order; `error` is refused in the words of a protocol that has no status, and `cut` then
+ * ends the connection.
  */
 export const faultSchema = z.strictObject({
   method: z.string().optional(),
@@ -84,11 +124,23 @@ export const faultSchema = z.strictObject({
     z.strictObject({ kind: z.literal("silent") }),
     z.strictObject({ kind: z.literal("partial") }),
     z.strictObject({ kind: z.literal("shuffle") }),
+    z.strictObject({
+      kind: z.literal("error"),
+      code: z.string(),
+      message: z.string().default("The sandbox was told to fail."),
+      cut: z.boolean().default(false),
+    }),
   ]),
 });
 
 export type Fault = z.input<typeof faultSchema>;
-type ActiveFault = z.output<typeof faultSchema>;
+export type ActiveFault = z.output<typeof faultSchema>;
+export type FaultKind = ActiveFault["fault"]["kind"];
+
+/** What HTTP has: its failures have a status. */
+const faultsOfHttp: readonly FaultKind[] = faultSchema.shape.fault.options
+  .map(({ shape }) => shape.kind.value)
+  .filter((kind) => kind !== "error");
 
 export interface SandboxExchange {
   readonly method: string;
@@ -99,25 +151,74 @@ export interface SandboxExchange {
   readonly responseBody: unknown;
 }
 
-export interface ServedSandbox {
+export interface ServedSandbox<One extends Servable = Servable> {
+  /** What `base_url` takes. */
   readonly url: string;
-  readonly sandbox: ServableSandbox;
+  /** Where its `/_sandbox` paths are. */
+  readonly control: string;
+  readonly sandbox: One;
   close(): Promise<void>;
 }
 
 const keptExchanges = 200;
 
+interface Where {
+  readonly port?: number;
+  readonly host?: string;
+}
+
 /** Serves a sandbox on loopback. Port 0 takes any that is free. */
-export async function serveSandbox(
-  sandbox: ServableSandbox,
-  { port = 0, host = "127.0.0.1" }: { port?: number; host?: string } = {},
-): Promise<ServedSandbox> {
+export async function serveSandbox<One extends Servable>(
+  sandbox: One,
+  { port = 0, host = "127.0.0.1" }: Where = {},
+): Promise<ServedSandbox<One>> {
+  if ("listen" in sandbox) return { ...(await serveListening(sandbox, { port, host })), sandbox };
+  return { ...(await serveHttp(sandbox, { port, host })), sandbox };
+}
+
+/** Beside what it listens on itself, record and faults over HTTP: on the next port, or on any that is free. */
+async function serveListening(
+  sandbox: ListeningSandbox,
+  { port, host }: Required<Where>,
+): Promise<Omit<ServedSandbox, "sandbox">> {
+  const { server, requests, faults } = controlServer(sandbox, sandbox.faults);
+  const listening = await sandbox.listen(
+    { port, host },
+    { strike: (asked) => faults.strike(asked), note: (exchange) => requests.keep(exchange) },
+  );
+  const control = await server.listen({ port: port === 0 ? 0 : await freeFrom(port + 1, host), host });
+  const close = async (): Promise<void> => {
+    await listening.close();
+    await server.close();
+  };
+  return { url: listening.url, control, close };
+}
+
+/** The first port from here on that nobody has. */
+async function freeFrom(port: number, host: string): Promise<number> {
+  const isFree = await new Promise<boolean>((resolve) => {
+    const trial = createServer()
+      .once("error", () => resolve(false))
+      .listen(port, host, () => trial.close(() => resolve(true)));
+  });
+  return isFree || port >= 65_535 ? port : freeFrom(port + 1, host);
+}
+
+interface ControlServer extends Controlled {
+  readonly server: FastifyInstance;
+}
+
+function controlServer(sandbox: Controlled["sandbox"], kinds: readonly FaultKind[]): ControlServer {
   const server = Fastify({ bodyLimit: 20 * 1024 * 1024, forceCloseConnections: true });
-  const requests = new RequestLog();
-  const faults = new Faults();
+  const controlled = { sandbox, requests: new RequestLog(), faults: new Faults() };
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => done(null, body));
-  controlRoutes(server, { sandbox, requests, faults });
+  server.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+  controlRoutes(server, controlled, kinds);
+  return { server, ...controlled };
+}
+
+async function serveHttp(sandbox: ServableSandbox, where: Required<Where>): Promise<Omit<ServedSandbox, "sandbox">> {
+  const { server, requests, faults } = controlServer(sandbox, faultsOfHttp);
   server.all("/*", async (request, reply) => {
     const asked = toRequest(request);
     const response = await answer(asked, { sandbox, faults, reply });
@@ -128,22 +229,32 @@ export async function serveSandbox(
       .headers({ "content-type": "application/json", ...response.headers })
       .send(response.text ?? (response.body === undefined ? "" : JSON.stringify(response.body)));
   });
-  return { url: await server.listen({ port, host }), sandbox, close: () => server.close() };
+  const url = await server.listen(where);
+  return { url, control: url, close: () => server.close() };
 }
 
 interface Controlled {
-  readonly sandbox: ServableSandbox;
+  readonly sandbox: { contents(): unknown; reset(): void | Promise<void> };
   readonly requests: RequestLog;
   readonly faults: Faults;
 }
 
-function controlRoutes(server: FastifyInstance, { sandbox, requests, faults }: Controlled): void {
+function controlRoutes(
+  server: FastifyInstance,
+  { sandbox, requests, faults }: Controlled,
+  kinds: readonly FaultKind[],
+): void {
   server.get("/_sandbox/contents", () => sandbox.contents());
   server.get("/_sandbox/requests", () => requests.report());
   server.post("/_sandbox/faults", (request, reply) => {
-    const body = parseBody(request.body);
+    const body = parseBody(bytesOf(request));
     const parsed = z.array(faultSchema).safeParse(Array.isArray(body) ? body : [body]);
     if (!parsed.success) return reply.code(422).send({ error: z.prettifyError(parsed.error) });
+    const foreign = parsed.data.find(({ fault }) => !kinds.includes(fault.kind));
+    if (foreign) {
+      const error = `The fault "${foreign.fault.kind}" means nothing here; there are ${kinds.join(", ")}.`;
+      return reply.code(422).send({ error });
+    }
     faults.add(parsed.data);
     return reply.code(204).send();
   });
@@ -151,8 +262,8 @@ function controlRoutes(server: FastifyInstance, { sandbox, requests, faults }: C
     faults.clear();
     return reply.code(204).send();
   });
-  server.post("/_sandbox/reset", (_request, reply) => {
-    sandbox.reset();
+  server.post("/_sandbox/reset", async (_request, reply) => {
+    await sandbox.reset();
     requests.clear();
     faults.clear();
     return reply.code(204).send();
@@ -193,6 +304,8 @@ async function answer(
     case "partial":
     case "shuffle":
       return sandbox.distort(fault.kind, await sandbox.handle(request));
+    case "error":
+      throw new Error("HTTP has a status for it");
   }
 }
 
@@ -205,28 +318,32 @@ function cut(reply: FastifyReply): null {
 function toRequest(request: FastifyRequest): SandboxRequest {
   const { pathname, searchParams } = new URL(request.url, "http://sandbox");
   const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
+  const bytes = bytesOf(request);
   return {
     method: request.method,
     path: decodeURI(pathname),
     query: Object.fromEntries(searchParams),
     headers,
-    body: parseBody(request.body),
-    ...written(headers["content-type"] ?? "", request.body),
+    body: parseBody(bytes),
+    ...written(headers["content-type"] ?? "", bytes),
+    bytes,
   };
 }
 
+const bytesOf = ({ body }: FastifyRequest): Buffer => (body instanceof Buffer ? body : Buffer.alloc(0));
+
 /** A body that is not JSON. */
-function written(type: string, body: unknown): Pick<SandboxRequest, "form" | "text"> {
-  if (typeof body !== "string") return {};
+function written(type: string, bytes: Buffer): Pick<SandboxRequest, "form" | "text"> {
+  if (bytes.length === 0) return {};
   if (type.startsWith("application/x-www-form-urlencoded"))
-    return { form: Object.fromEntries(new URLSearchParams(body)) };
-  return type.startsWith("text/") ? { text: body } : {};
+    return { form: Object.fromEntries(new URLSearchParams(bytes.toString())) };
+  return type.startsWith("text/") ? { text: bytes.toString() } : {};
 }
 
-function parseBody(body: unknown): unknown {
-  if (typeof body !== "string" || body === "") return null;
+function parseBody(bytes: Buffer): unknown {
+  if (bytes.length === 0) return null;
   try {
-    return JSON.parse(body);
+    return JSON.parse(bytes.toString());
   } catch {
     return null;
   }
@@ -244,7 +361,7 @@ class Faults {
   }
 
   /** The fault that strikes this request, if any: the first that matches and whose turn it is. */
-  strike({ method, path }: SandboxRequest): ActiveFault["fault"] | undefined {
+  strike({ method, path }: AskedOf): ActiveFault["fault"] | undefined {
     for (const one of this.#active) {
       const { spec } = one;
       if ((spec.method ?? method) !== method || !path.includes(spec.path ?? "")) continue;
@@ -263,17 +380,15 @@ class RequestLog {
   #last: SandboxExchange[] = [];
 
   note({ method, path, query, body }: SandboxRequest, response: SandboxResponse | null): void {
+    const answered = { status: response?.status ?? null, responseBody: response?.body ?? null };
+    this.keep({ method, path, query, requestBody: body, ...answered });
+  }
+
+  keep(exchange: SandboxExchange): void {
     this.#total += 1;
-    const route = `${method} ${path}`;
+    const route = `${exchange.method} ${exchange.path}`;
     this.#byPath[route] = (this.#byPath[route] ?? 0) + 1;
-    this.#last.push({
-      method,
-      path,
-      query,
-      requestBody: body,
-      status: response?.status ?? null,
-      responseBody: response?.body ?? null,
-    });
+    this.#last.push(exchange);
     if (this.#last.length > keptExchanges) this.#last.shift();
   }
 

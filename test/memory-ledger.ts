@@ -1,5 +1,5 @@
 /** Counts requests in this process, by a clock that tests turn. What the control store counts has tests of its own. */
-import { type PaceLedger, Pacer, windowsOf } from "../src/connection/pace.ts";
+import { type PaceLedger, Pacer, type Turns, windowsOf } from "../src/connection/pace.ts";
 import type { RateLimit } from "../src/destination.ts";
 import type { Clock } from "../src/sync/ports.ts";
 
@@ -25,3 +25,10 @@ export function memoryLedger(clock: Clock): PaceLedger {
 export function memoryPacer(limits: readonly RateLimit[], share: number, clock: Clock): Pacer {
   return new Pacer(memoryLedger(clock), "credential", windowsOf(limits, share), clock);
 }
+
+/** The turns of a vendor that has no limit. */
+export const unlimited: Turns = {
+  enter: () => Promise.resolve(),
+  heard: () => Promise.resolve(),
+  failed: () => Promise.resolve(),
+};

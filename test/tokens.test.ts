@@ -66,6 +66,7 @@ function serviceOver(store: Store, key: string | undefined = secretKey): Service
     tokens: new Map(),
     folder: ".",
     dataDir: ".",
+    filesDir: ".",
     worker: "tokens",
   };
 }

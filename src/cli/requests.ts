@@ -22,7 +22,10 @@ export const requestsCommand: AddCommand = (program, face) => {
       const { stdout } = face.terminal;
       if (page.data.length === 0) return writeLine(stdout, "This run made no request, or it is two weeks ago.");
       for (const { at, method, path, status, ms, request, answer } of page.data) {
-        writeLine(stdout, `${at.slice(11, 23)}  ${method} ${path}  ${status ?? "no answer"}  ${ms} ms`);
+        writeLine(
+          stdout,
+          `${at.slice(11, 23)}  ${method} ${path}  ${status ?? (answer === null ? "done" : "no answer")}  ${ms} ms`,
+        );
         if (request !== null) writeLine(stdout, `    > ${brief(request, 200)}`);
         if (answer !== null) writeLine(stdout, `    < ${brief(answer, 200)}`);
       }

@@ -16,7 +16,7 @@ interface SandboxOptions {
 export const sandboxCommand: AddCommand = (program, face) => {
   program
     .command("sandbox")
-    .argument("<type>", "hubspot, or another kind of destination; snowflake")
+    .argument("<type>", "hubspot, postgres, or another kind of destination; snowflake, a kind of source")
     .option("--port <port>", "where it listens; 0 takes any free one", wholeNumber(0, 65_535), 8090)
     .option("--no-limits", "answer as fast as it can, without the vendor's rate limits")
     .option("--seed <file>", "a JSON file of what the account has, such as custom properties")
@@ -28,8 +28,9 @@ export const sandboxCommand: AddCommand = (program, face) => {
         ? await face.serveWarehouse(type, { port, database })
         : await face.serveSandbox(type, { port, limits, seed });
       writeLine(face.terminal.stderr, `The ${type} sandbox listens on ${sandbox.url}. Ctrl-C stops it.`);
-      const held = "sandbox" in sandbox ? `; what it holds: ${sandbox.url}/_sandbox/contents` : "";
-      writeLine(face.terminal.stderr, `What it was asked: ${sandbox.url}/_sandbox/requests${held}`);
+      const control = "control" in sandbox ? sandbox.control : sandbox.url;
+      const held = "sandbox" in sandbox ? `; what it holds: ${control}/_sandbox/contents` : "";
+      writeLine(face.terminal.stderr, `What it was asked: ${control}/_sandbox/requests${held}`);
       await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
       await sandbox.close();
     });

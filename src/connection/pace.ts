@@ -179,17 +179,27 @@ export function pace(
   turns: Turns,
   restsIn: (headers: Headers) => readonly Rest[] = () => [],
 ): Context["fetch"] {
-  return async (url, init) => {
-    await turns.enter(init?.signal ?? undefined);
-    try {
+  return (url, init) =>
+    inTurn(turns, init?.signal ?? undefined, async () => {
       const answer = await fetch(url, init);
       await turns.heard(restsIn(answer.headers));
       return answer;
-    } catch (error) {
-      await turns.failed(error);
-      throw error;
-    }
-  };
+    });
+}
+
+/** Does the work when it is its turn. */
+export async function inTurn<Result>(
+  turns: Turns,
+  signal: AbortSignal | undefined,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  await turns.enter(signal);
+  try {
+    return await work();
+  } catch (error) {
+    await turns.failed(error);
+    throw error;
+  }
 }
 
 export function usedUp(waitMs: number, windows: readonly PaceWindow[] = []): DestinationError {

@@ -51,9 +51,10 @@ export class Recorder {
     return await Promise.all(kept);
   }
 
-  #wants({ status }: Exchange): boolean {
+  #wants({ status, failure }: Exchange): boolean {
     this.#requests += 1;
-    const isGood = status !== null && status < 400;
+    // Other protocols than HTTP have no status.
+    const isGood = status === null ? failure === null : status < 400;
     if (!isGood) return (this.#failed += 1) <= mostOfEach;
     const isSample = this.#requests <= first || this.#requests % everyNth === 0;
     return isSample && (this.#good += 1) <= mostOfEach;

@@ -6,7 +6,7 @@ import type { Clock } from "../sync/ports.ts";
 export interface Exchange {
   readonly method: string;
   readonly path: string;
-  /** Null when no answer came. */
+  /** Null when no answer came, and for another protocol than HTTP. */
   readonly status: number | null;
   readonly ms: number;
   /** What it carried. */

@@ -80,10 +80,7 @@ async function beyondSchema(kind: Kind, value: unknown, registry: Registry): Pro
     case "source":
       return await connectionProblems(value, registry.warehouseTypes(), (type) => registry.loadWarehouse(type));
     case "destination":
-      return [
-        ...(await connectionProblems(value, registry.destinationTypes(), (type) => registry.loadDestination(type))),
-        ...addressProblems(valueAt(value, ["connection"])),
-      ];
+      return await destinationProblems(value, registry);
     case "model":
       return modelRules(value);
     case "sync":
@@ -94,6 +91,16 @@ async function beyondSchema(kind: Kind, value: unknown, registry: Registry): Pro
     case "notification":
       return [];
   }
+}
+
+async function destinationProblems(value: unknown, registry: Registry): Promise<Problem[]> {
+  const types = registry.destinationTypes();
+  const type = types.find((one) => one === valueAt(value, ["type"]));
+  const schema = type === undefined ? undefined : (await registry.loadDestination(type)).connection;
+  return [
+    ...(await connectionProblems(value, types, (known) => registry.loadDestination(known))),
+    ...addressProblems(valueAt(value, ["connection"]), schema),
+  ];
 }
 
 async function connectionProblems(

@@ -6,12 +6,14 @@ import { legibly } from "../connection/legible.ts";
 import { openBearer } from "../connection/bearer.ts";
 import { Feeler } from "../connection/feel.ts";
 import { pace, Pacer, restsOf, secondsAt, windowsOf } from "../connection/pace.ts";
+import { openRequest } from "../connection/request.ts";
 import { retry } from "../connection/retry.ts";
 import { type Exchange, traceFetch } from "../connection/trace.ts";
 import type { Connection, Context, DestinationAdapter } from "../destination.ts";
 import type { DestinationDocument } from "../documents/destination.ts";
 import { resolveConnection, resolveSecrets, secretTexts } from "../documents/secrets.ts";
 import { bucketSchema, type SourceDocument } from "../documents/source.ts";
+import { createDial } from "../dial.ts";
 import { createFetch } from "../fetch.ts";
 import type { PlannerPlace, Warehouse } from "../warehouse.ts";
 import { knownTo } from "./secrets.ts";
@@ -79,47 +81,50 @@ export async function openDestination(
   const adapter: DestinationAdapter = await service.registry.loadDestination(destination.type);
   const config = resolveConnection(destination, adapter.connection, await knownTo(destination, service));
   const secrets = [...secretTexts(adapter.connection, config)];
+  const { clock, random, allowedAddresses: allowed } = service;
   let requests = 0;
-  const outbound = createFetch({
-    adapter,
-    name: destination.name,
-    secrets,
-    allowed: service.allowedAddresses,
-    clock: service.clock,
-  });
-  const counted = traceFetch(outbound.fetch, service.clock, (exchange) => {
+  const count = (exchange: Exchange): void => {
     requests += 1;
     onExchange?.(exchange);
-  });
+  };
+  const reached = { adapter, name: destination.name, secrets, allowed, clock };
+  const outbound = createFetch(reached);
+  const counted = traceFetch(outbound.fetch, clock, count);
   const permitted: Context["fetch"] = async (url, init) => {
     mayGo?.();
     return await counted(url, init);
   };
-  const line = lineOf(destination, adapter, config, service);
+  const { turns, breaker } = lineOf(destination, adapter, config, service);
   const restsIn = (headers: Headers): ReturnType<typeof restsOf> =>
     restsOf(adapter.quotas?.(headers) ?? [], destination.pace.share);
-  const paced = pace(permitted, line.turns, restsIn);
+  const paced = pace(permitted, turns, restsIn);
   const bearer: Context["bearer"] = (grant) =>
     openBearer(grant, {
       fetch: paced,
       tokenFetch: outbound.fetch,
       keeper: keeperOf(grant, [destination.type, config], service),
-      clock: service.clock,
+      clock,
       learn: (secret) => void (secrets.includes(secret) || secrets.push(secret)),
       title: adapter.title,
     });
-  const connected = legibly(adapter.connect(config, { fetch: paced, bearer }), secrets);
-  const connection = retry(breaking(connected, line.breaker), { clock: service.clock, random: service.random });
+  const dial = createDial(reached);
+  const request = openRequest({ turns, clock, secrets, mayGo, onExchange: count });
+  const bare = adapter.connect(config, { fetch: paced, bearer, dial, request, folder: service.filesDir });
+  const connection = retry(breaking(legibly(bare, secrets), breaker), { clock, random });
   return {
     connection,
     requests: () => requests,
     secondsFor: (number) => secondsAt(windowsOf(adapter.limits(config), destination.pace.share), number),
-    place: `${destination.name} ${String(config["base_url"])}`,
+    place: `${destination.name} ${placeOf(adapter, config)}`,
     [Symbol.asyncDispose]: async () => {
       await connection.close?.();
       await outbound.close();
     },
   };
+}
+
+function placeOf(adapter: DestinationAdapter, config: Readonly<Record<string, unknown>>): string {
+  return adapter.place?.(config) ?? String(config["base_url"]);
 }
 
 /** The line of a destination's credential: whoever uses the same one, in whatever document, waits in it. */
@@ -131,7 +136,7 @@ function lineOf(
 ): Line {
   const windows = windowsOf(adapter.limits(config), share);
   const secrets = secretTexts(adapter.connection, config);
-  const identity = [adapter.type, config["base_url"], secrets.length > 0 ? secrets : name];
+  const identity = [adapter.type, adapter.place?.(config) ?? config["base_url"], secrets.length > 0 ? secrets : name];
   const credential = hash("sha256", JSON.stringify(identity), "hex").slice(0, 32);
   const key = JSON.stringify([credential, windows]);
   const known = lines.get(key);

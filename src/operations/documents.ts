@@ -39,11 +39,7 @@ export async function applyDocuments(
   const documents = await parseDocuments([...written, ...staying], service.registry);
   const all = listOf(documents).filter((document) => given.has(identityOf(document)));
   const bodies = all.map((document) => ({ kind: document.kind, name: document.name, body: { ...document } }));
-  requireMayConnect(
-    bodies.map(({ body }) => body),
-    present,
-    { author, scope },
-  );
+  await requireMayConnect(bodies, present, { author, scope }, service);
   const { changes, unchanged } = await service.store.documents.replace(bodies, {
     prune,
     dryRun,

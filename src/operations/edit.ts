@@ -138,7 +138,7 @@ export async function change(
     if (!checked.ok) throw new InvalidDocument(checked.problems);
     const body: DocumentBody = { ...checked.value };
     await requireNoSecrets(kind, body, service);
-    requireMayConnect([body], all, options);
+    await requireMayConnect([{ kind, body }], all, options, service);
     const others = all.filter((document) => document !== present).flatMap(named);
     const changed: NamedDocument = { ...body, kind, name };
     const broken = checkReferences([...others, changed]).filter(({ document }) => document === changed);

@@ -88,7 +88,7 @@ export const exchangeSchema = z
     at: time,
     method: z.string(),
     path: z.string(),
-    status: z.int().nullable().meta({ description: "null when no answer came." }),
+    status: z.int().nullable().meta({ description: "null when no answer came, and for other protocols than HTTP." }),
     ms: z.int().min(0),
     request: z.string().nullable().meta({ description: "The body's names and form, without its values." }),
     answer: z.string().nullable().meta({ description: "Likewise; of a failure the vendor's own words." }),

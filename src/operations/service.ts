@@ -29,6 +29,8 @@ export interface Service {
   readonly folder: string;
   /** What this service keeps on disk. */
   readonly dataDir: string;
+  /** Below it destinations may write files. */
+  readonly filesDir: string;
   /** Names this process in leases. */
   readonly worker: string;
 }

@@ -68,6 +68,15 @@ test("of many requests only a sample is kept, and of failures no more than fifty
   expect(await recorder.take()).toEqual([]);
 });
 
+test("a request in another protocol, which has no status, is a failure when it failed", async () => {
+  const recorder = new Recorder(() => new Date(0));
+  const exchange = { method: "upsert", path: "public.accounts", status: null, ms: 1, body: null, answer: null };
+  for (let n = 0; n < 100; n += 1) recorder.note({ ...exchange, failure: null });
+  for (let n = 0; n < 10; n += 1) recorder.note({ ...exchange, failure: "40P01" });
+  const kept = await recorder.take();
+  expect([kept.filter(({ answer }) => answer === null).length, kept.length]).toEqual([6, 16]);
+});
+
 test("of a body only names and form are left", () => {
   const body = { email: "a@b.example", age: 41, tags: ["a", "b"], none: [], vip: true, nested: { x: null } };
   expect(JSON.parse(withoutValues(JSON.stringify(body)))).toEqual({

@@ -1,7 +1,7 @@
 /** The suite that is called for every folder of `destinations/`. */
 import { describe, expect, test } from "vitest";
 import type { DestinationAdapter } from "../../src/destination.ts";
-import { batchOf, changesOf, type DestinationFixture, openPlace, type PlaceOptions } from "./place.ts";
+import { batchOf, changesOf, type DestinationFixture, openPlace, type PlaceOptions, protocolOf } from "./place.ts";
 import { checks } from "./checks.ts";
 
 export interface DestinationUnderTest {
@@ -14,13 +14,18 @@ export interface DestinationUnderTest {
 
 /** What every destination must do, bare and with all around it that a run has. */
 export function conformance({ folder, adapter, createSandbox, fixture }: DestinationUnderTest): void {
+  const { without, passing } = protocolOf(fixture);
   describe(folder, () => {
     settings({ folder, adapter, createSandbox, fixture });
+    test("what means nothing in its protocol is a promise of the suite", () => {
+      expect(Object.keys(without).filter((promise) => !(promise in checks))).toEqual([]);
+    });
     for (const object of fixture.objects) {
       for (const wrapped of [false, true]) {
         describe(`${object.name}${wrapped ? ", paced, traced and retried" : ""}`, () => {
           for (const [promise, check] of Object.entries(checks)) {
-            test(promise, async () => {
+            const reason = without[promise];
+            test.skipIf(reason !== undefined)(reason ? `${promise}: not here, for ${reason}` : promise, async () => {
               await using place = await openPlace({ adapter, createSandbox, fixture, object, wrapped });
               await check(place);
             });
@@ -29,8 +34,7 @@ export function conformance({ folder, adapter, createSandbox, fixture }: Destina
       }
       test(`${object.name}: a run gets over a limit and a failure that pass`, async () => {
         await using place = await openPlace({ adapter, createSandbox, fixture, object, wrapped: true });
-        await place.strike({ kind: "status", status: 429 }, { times: 2 });
-        await place.strike({ kind: "drop_after" }, { times: 1, after: 2 });
+        for (const trouble of passing) await place.trouble(trouble);
         const outcomes = await place.connection.write(batchOf(object, changesOf(object, [0, 1])));
         expect(outcomes.map(({ kind }) => kind)).toEqual(["accepted", "accepted"]);
         expect([...place.held().keys()].toSorted()).toEqual([object.matchValue(0), object.matchValue(1)]);
@@ -47,9 +51,8 @@ function settings({ folder, adapter, fixture }: DestinationUnderTest): void {
 
   test("takes base_url, and describes every setting", () => {
     expect(Object.keys(adapter.connection.shape)).toContain("base_url");
-    expect(adapter.connection.safeParse({ base_url: "http://127.0.0.1:1", ...fixture.connection }).error).toBe(
-      undefined,
-    );
+    const whole = { base_url: protocolOf(fixture).address, ...fixture.connection };
+    expect(adapter.connection.safeParse(whole).error).toBe(undefined);
     for (const setting of Object.values(adapter.connection.shape))
       expect(setting.meta?.()).toMatchObject({ description: expect.stringMatching(/.+/) });
   });
@@ -64,7 +67,7 @@ function settings({ folder, adapter, fixture }: DestinationUnderTest): void {
 
   test("publishes limits that can be kept", () => {
     for (const { requests, perMs } of adapter.limits(
-      adapter.connection.parse({ base_url: "http://127.0.0.1:1", ...fixture.connection }),
+      adapter.connection.parse({ base_url: protocolOf(fixture).address, ...fixture.connection }),
     )) {
       expect(requests).toBeGreaterThan(0);
       expect(perMs).toBeGreaterThan(0);

@@ -12,11 +12,12 @@ import {
   type ObjectDescription,
   type RateLimit,
 } from "../../src/destination.ts";
+import { createDial } from "../../src/dial.ts";
 import { createFetch } from "../../src/fetch.ts";
 import { openRegistry, type Registry } from "../../src/registry.ts";
 import { serveSandbox } from "../../src/sandbox.ts";
 import { contextOf } from "./context.ts";
-import type { DestinationFixture, ObjectFixture } from "./place.ts";
+import { type DestinationFixture, type ObjectFixture, protocolOf } from "./place.ts";
 
 export const page = join(import.meta.dirname, "../../docs/destinations.md");
 
@@ -80,9 +81,10 @@ async function describedOf(
   const createSandbox = await registry.loadSandbox(adapter.type);
   const served = await serveSandbox(createSandbox({ limits: false, seed: fixture.seed }));
   const clock = { now: () => new Date() };
-  const outbound = createFetch({ name: "overview", adapter, secrets: [], allowed: ["127.0.0.0/8"], clock });
+  const reached = { name: "overview", adapter, secrets: [], allowed: ["127.0.0.0/8"], clock };
+  const outbound = createFetch(reached);
   const config = adapter.connection.parse({ base_url: served.url, ...fixture.connection });
-  const connection = adapter.connect(config, contextOf(outbound.fetch));
+  const connection = adapter.connect(config, { ...contextOf(outbound.fetch), dial: createDial(reached) });
   try {
     const listed = (await connection.objects()).map(({ name }) => ({ name, settings: {} }));
     const known = new Set(fixture.objects.map(({ name }) => name));
@@ -136,10 +138,11 @@ function settingsOf({ connection }: DestinationAdapter): readonly string[] {
   });
 }
 
-function limitsOf(adapter: DestinationAdapter, { connection }: DestinationFixture): string {
-  const limits = adapter.limits(adapter.connection.parse({ base_url: "http://127.0.0.1:1", ...connection }));
+function limitsOf(adapter: DestinationAdapter, fixture: DestinationFixture): string {
+  const config = adapter.connection.parse({ base_url: protocolOf(fixture).address, ...fixture.connection });
+  const limits = adapter.limits(config);
   if (limits.length > 0) return `Limits: ${limits.map(limitText).join("; ")}.`;
-  return "No limit is declared: the pace is felt for, faster while all is taken, slower after a 429.";
+  return "No limit is declared: the pace is felt for, faster while all is taken, slower when it asks to wait.";
 }
 
 function limitText({ requests, perMs }: RateLimit): string {

@@ -1,6 +1,8 @@
 /** A destination on loopback: its sandbox over HTTP, its adapter connected as the service connects it. */
-import { pace } from "../../src/connection/pace.ts";
-import { memoryPacer } from "../memory-ledger.ts";
+import { hash } from "node:crypto";
+import { pace, type Turns } from "../../src/connection/pace.ts";
+import { openRequest } from "../../src/connection/request.ts";
+import { memoryPacer, unlimited } from "../memory-ledger.ts";
 import { retry } from "../../src/connection/retry.ts";
 import { traceFetch } from "../../src/connection/trace.ts";
 import type {
@@ -12,8 +14,11 @@ import type {
   ObjectSettings,
   Operation,
 } from "../../src/destination.ts";
+import { createDial } from "../../src/dial.ts";
 import { createFetch } from "../../src/fetch.ts";
 import {
+  type CreateListeningSandbox,
+  type CreateSandbox,
   type Fault,
   type Sandbox,
   type SandboxExchange,
@@ -23,6 +28,7 @@ import {
 } from "../../src/sandbox.ts";
 import type { Clock } from "../../src/sync/ports.ts";
 import { contextOf } from "./context.ts";
+import { http, type Protocol, type Trouble } from "./protocol.ts";
 
 /** What the suite must know of a vendor: `test/destinations/{type}.fixture.ts` exports it as `default`. */
 export interface DestinationFixture {
@@ -32,6 +38,8 @@ export interface DestinationFixture {
   readonly refusedCredential: Readonly<Record<string, unknown>>;
   /** What the sandbox has from the start. */
   readonly seed?: unknown;
+  /** How its troubles are made. Default: those of HTTP. */
+  readonly protocol?: Protocol;
   readonly objects: readonly ObjectFixture[];
 }
 
@@ -68,9 +76,13 @@ export function swiftClock(): Clock {
   };
 }
 
+/** The protocol that the suite speaks of to a destination. */
+export const protocolOf = ({ protocol = http }: Pick<DestinationFixture, "protocol">): Protocol => protocol;
+
 export interface Place extends AsyncDisposable {
   /** The sandbox's address. */
   readonly url: string;
+  readonly protocol: Protocol;
   readonly adapter: DestinationAdapter;
   readonly fixture: DestinationFixture;
   readonly object: ObjectFixture;
@@ -82,6 +94,7 @@ export interface Place extends AsyncDisposable {
   /** All that the account holds. */
   readonly contents: () => ReturnType<Sandbox["contents"]>;
   readonly strike: (fault: Fault["fault"], where?: Omit<Fault, "fault">) => Promise<void>;
+  readonly trouble: (trouble: Trouble) => Promise<void>;
   /** Ends all faults. */
   readonly calm: () => Promise<void>;
   /** What was asked of the sandbox lately. */
@@ -92,7 +105,7 @@ export interface Place extends AsyncDisposable {
 
 export interface PlaceOptions {
   readonly adapter: DestinationAdapter;
-  readonly createSandbox: (options: SandboxOptions) => ServableSandbox;
+  readonly createSandbox: CreateSandbox | CreateListeningSandbox | ((options: SandboxOptions) => ServableSandbox);
   readonly fixture: DestinationFixture;
   readonly object: ObjectFixture;
   /** With pace, trace and retry around it, as a run has it. */
@@ -115,12 +128,15 @@ export async function openPlace(options: PlaceOptions): Promise<Place> {
   };
   const control = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const init = { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
-    const answer = await fetch(`${served.url}/_sandbox/${path}`, init);
+    const answer = await fetch(`${served.control}/_sandbox/${path}`, init);
     if (!answer.ok) throw new Error(`the sandbox answered ${answer.status}: ${await answer.text()}`);
     return answer.status === 204 ? null : answer.json();
   };
+  const strike: Place["strike"] = async (fault, where = {}) =>
+    void (await control("POST", "faults", { times: null, ...where, fault }));
   return {
     url: served.url,
+    protocol: protocolOf(fixture),
     adapter,
     fixture,
     object,
@@ -129,7 +145,14 @@ export async function openPlace(options: PlaceOptions): Promise<Place> {
     connect,
     contents: () => served.sandbox.contents(),
     held: () => object.held(served.sandbox.contents()),
-    strike: async (fault, where = {}) => void (await control("POST", "faults", { times: null, ...where, fault })),
+    strike,
+    trouble: ({ fault, method, path, after, times }) =>
+      strike(fault, {
+        ...(method === undefined ? {} : { method }),
+        ...(path === undefined ? {} : { path }),
+        ...(after === undefined ? {} : { after }),
+        ...(times === undefined ? {} : { times }),
+      }),
     calm: async () => void (await control("DELETE", "faults")),
     asked: async () => ((await control("GET", "requests")) as { last: Awaited<ReturnType<Place["asked"]>> }).last,
     shut: async () => {
@@ -153,18 +176,23 @@ function assemble(
 ): [Connection, close: () => Promise<void>] {
   const config = adapter.connection.parse(given);
   const clock = swiftClock();
-  const outbound = createFetch({ name: "place", adapter, secrets, allowed: ["127.0.0.0/8"], clock });
+  const reached = { name: "place", adapter, secrets, allowed: ["127.0.0.0/8"], clock };
+  const outbound = createFetch(reached);
+  const dial = createDial(reached);
   const close = async (connection: Connection): Promise<void> => {
     await connection.close?.();
     await outbound.close();
   };
+  const requests = (turns: Turns) => openRequest({ turns, clock, secrets, onExchange: () => undefined });
   if (!wrapped) {
-    const bare = adapter.connect(config, contextOf(outbound.fetch));
+    const request = requests(unlimited);
+    const bare = adapter.connect(config, { ...contextOf(outbound.fetch), dial, request });
     return [bare, () => close(bare)];
   }
   const traced = traceFetch(outbound.fetch, clock, () => undefined);
-  const paced = pace(traced, memoryPacer(adapter.limits(config), 0.8, clock));
-  const connection = retry(adapter.connect(config, contextOf(paced)), { clock, random: Math.random });
+  const turns = memoryPacer(adapter.limits(config), 0.8, clock);
+  const context = { ...contextOf(pace(traced, turns)), dial, request: requests(turns) };
+  const connection = retry(adapter.connect(config, context), { clock, random: Math.random });
   return [connection, () => close(connection)];
 }
 
@@ -193,7 +221,8 @@ export function batchOf(
   operation: Operation = "upsert",
 ): Batch {
   const fields = Object.keys(record(0, 0));
-  return { object: name, settings, operation, fields, match: [match], changes, id: "batch-1" };
+  const id = `batch-${hash("sha256", JSON.stringify([operation, changes]), "hex").slice(0, 12)}`;
+  return { object: name, settings, operation, fields, match: [match], changes, id };
 }
 
 export const numbers = (count: number): number[] => Array.from({ length: count }, (_, at) => at);

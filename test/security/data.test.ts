@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { legibly } from "../../src/connection/legible.ts";
 import { openRegistry } from "../../src/registry.ts";
 import { one, things, wired } from "../destinations/http.service.ts";
-import type { DestinationFixture } from "../destinations/place.ts";
+import { type DestinationFixture, protocolOf } from "../destinations/place.ts";
 import { canary, House } from "./house.ts";
 import { contextOf } from "../destinations/context.ts";
 
@@ -39,21 +39,27 @@ test.each(registry.destinationTypes())(
       default: DestinationFixture;
     };
     const adapter = await registry.loadDestination(type);
-    const settings = adapter.connection.parse({ ...fixture.connection, base_url: "https://vendor.test/base" });
+    const address = fixture.protocol === undefined ? "https://vendor.test/base" : protocolOf(fixture).address;
+    const settings = adapter.connection.parse({ ...fixture.connection, base_url: address });
     const asked: string[] = [];
-    const connection = adapter.connect(
-      settings,
-      contextOf(async (url) => {
+    const dialled: string[] = [];
+    const connection = adapter.connect(settings, {
+      ...contextOf(async (url) => {
         asked.push(new URL(String(url)).href);
         return Response.json({});
       }),
-    );
+      dial: ({ host, port }) => {
+        dialled.push(`${host}:${port}`);
+        return Promise.reject(new Error("not dialled"));
+      },
+    });
     for (const object of ["../../x", "/etc/passwd", "..", "a\0b", "https://evil.example/", "a?b=c", "%2e%2e/x", "a#b"])
       await expect(connection.describe(object, {}), object).rejects.toThrow();
     expect(asked.filter((url) => !/^https:\/\/vendor\.test\/[^?#]*$/.test(url.replace(/\?[^?]*$/, "")))).toEqual([]);
     expect(asked.filter((url) => /\/x$|passwd|evil/.test(decodeURIComponent(new URL(url).pathname)))).toEqual(
       asked.filter((url) => /%2F/i.test(url)),
     );
+    expect(dialled.filter((server) => server !== new URL(address).host)).toEqual([]);
     await connection.close?.();
   },
 );

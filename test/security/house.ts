@@ -145,6 +145,7 @@ export class House implements AsyncDisposable {
       tokens: new Map(),
       folder,
       dataDir: join(folder, "data"),
+      filesDir: join(folder, "files"),
       worker: "attacks",
     };
     const house = new House(service, sandbox, await makeKeys(service), patience);

@@ -185,6 +185,19 @@ describe("in a service", () => {
     expect(await ask("PUT", "/v1/destinations/mine", { type: "hubspot", connection })).toMatchObject({ status: 201 });
   });
 
+  test("11: nor is a database reached by others, though it may ask for no password", async () => {
+    const login = { base_url: "postgres://127.0.0.1:5432/sluice?sslmode=disable", user: "postgres" };
+    const put = (connection: object): Promise<Answered> =>
+      ask("PUT", "/v1/destinations/own-store", { type: "postgres", connection }, "write");
+    for (const more of [{}, { password: "" }, { password: "anything" }])
+      expect(await put({ ...login, ...more })).toMatchObject({ status: 422 });
+    expect(await put({ ...login, password: "${env:TOKEN}" })).toMatchObject({ status: 403 });
+    expect(await put({ url: "${env:TOKEN}" })).toMatchObject({ status: 403 });
+    const connection = { ...login, password: "anything" };
+    const documents = [{ kind: "destination", name: "own-store", type: "postgres", connection }];
+    expect(await ask("POST", "/v1/workspace", { documents }, "write")).toMatchObject({ status: 403 });
+  });
+
   test("57: the service's own settings cannot be named by a document", async () => {
     const connection = { access_token: "${env:SLUICE_SECRET_KEY}" };
     expect(await ask("PUT", "/v1/destinations/own", { type: "hubspot", connection })).toMatchObject({ status: 201 });
