@@ -6,6 +6,10 @@ const text = z.string().min(1);
 /** A path of plain names: nothing that leads upwards, to a root, or to a hidden file. */
 const path = z.string().regex(/^(?!\.)[\w.-]+(?:\/(?!\.)[\w.-]+)*$/, "names and slashes, such as exports/crm");
 
+/** Both are parts of the address that is asked. */
+const bucketName = z.string().regex(/^[a-z\d][a-z\d.-]{1,61}[a-z\d]$/, "small letters, digits, dots and hyphens");
+const regionName = z.string().regex(/^[a-z\d-]{1,40}$/, "such as eu-central-1");
+
 export const columnTypes = ["text", "number", "integer", "boolean", "date", "datetime", "json"] as const;
 
 /** Columns of the service's own, in every file. */
@@ -32,9 +36,9 @@ export const connection = z
     folder: path.optional().meta({
       description: "A folder of this machine, below the one that SLUICE_FILES_DIR names. Instead of a bucket.",
     }),
-    bucket: text.optional().meta({ description: "A bucket of S3, or of storage that speaks its protocol." }),
+    bucket: bucketName.optional().meta({ description: "A bucket of S3, or of storage that speaks its protocol." }),
     prefix: path.optional().meta({ description: "What the keys of its files begin with." }),
-    region: text.default("us-east-1").meta({ description: "The bucket's region." }),
+    region: regionName.default("us-east-1").meta({ description: "The bucket's region." }),
     access_key_id: text.optional().meta({ description: "The id of a key that may list and put objects there." }),
     secret_access_key: text.optional().meta({ secret: true, description: "Its secret." }),
     session_token: text.optional().meta({ secret: true, description: "Of a temporary key." }),

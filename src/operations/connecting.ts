@@ -1,4 +1,4 @@
-/** Who decides where a secret is sent to. */
+/** Who decides where a secret is sent to, and what the service reads with its own rights. */
 import { isDeepStrictEqual } from "node:util";
 import { isKind } from "../documents/documents.ts";
 import { literalSecrets, references } from "../documents/secrets.ts";
@@ -10,7 +10,8 @@ import type { Service } from "./service.ts";
 
 /**
  * An admin: who may write, but was never told the secret, could otherwise name it beside an address of their own; and a
- * server that trusts this machine takes any that is written out. What is connected in just this way already may be
+ * server that trusts this machine takes any that is written out. A source is read with what the service may reach, such as a
+ * file or a database of this machine, so where one leads is an admin's word in any case. What is connected in just this way already may be
  * written by anybody who writes.
  */
 export async function requireMayConnect(
@@ -23,7 +24,7 @@ export async function requireMayConnect(
   for (const { kind, body } of written) {
     const settings = connecting(body);
     if (known.some((one) => isDeepStrictEqual(one, settings))) continue;
-    if (references(settings).length > 0 || (await writesSecret(kind, body, service)))
+    if (kind === "source" || references(settings).length > 0 || (await writesSecret(kind, body, service)))
       requireScope({ actor: author, scope }, "admin");
   }
 }

@@ -292,10 +292,10 @@ test("a place is its folder, or its bucket and where in it", () => {
   const places = [
     place({ folder: "a" }),
     place({ folder: "b" }),
-    place({ bucket: "a", ...key }),
-    place({ bucket: "a", prefix: "p", ...key }),
-    place({ bucket: "a", region: "eu-central-1", ...key }),
-    place({ bucket: "a", base_url: "https://minio.example", ...key }),
+    place({ bucket: "exports", ...key }),
+    place({ bucket: "exports", prefix: "p", ...key }),
+    place({ bucket: "exports", region: "eu-central-1", ...key }),
+    place({ bucket: "exports", base_url: "https://minio.example", ...key }),
   ];
   expect(new Set(places).size).toBe(places.length);
   expect(places.join()).not.toContain("hush");
@@ -303,8 +303,8 @@ test("a place is its folder, or its bucket and where in it", () => {
 
 test.each([
   {},
-  { folder: "a", bucket: "b" },
-  { bucket: "b" },
+  { folder: "a", bucket: "other" },
+  { bucket: "other" },
   { folder: "a", objects: { x: { fields: { _batch: "text" } } } },
   { folder: "a", objects: { x: { fields: { Name: "text", name: "text" } } } },
   { folder: "a", objects: { x: { fields: {} } } },

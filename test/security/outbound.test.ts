@@ -214,14 +214,19 @@ test("36: where a vendor's host depends on a setting, the setting is one of a li
   for (const { type, connection } of types) {
     for (const name of ["domain", "host", "account"])
       expect(Object.keys(connection.properties), type).not.toContain(name);
-    const { subdomain, instance, company_domain: company } = connection.properties;
-    for (const name of [subdomain, instance, company]) if (name) expect(name, type).toHaveProperty("pattern");
-    const { region } = connection.properties;
-    if (region) expect(region, type).toHaveProperty("enum");
+    const { subdomain, instance, bucket, region, company_domain: company } = connection.properties;
+    for (const name of [subdomain, instance, bucket, company]) if (name) expect(name, type).toHaveProperty("pattern");
+    if (region && !("enum" in region)) expect(region, type).toHaveProperty("pattern");
   }
   for (const region of ["evil.com/", "x.evil", "a@b", "eu.evil.com#"])
     // oxlint-disable-next-line no-template-curly-in-string -- read by the service
     expect((await put({ access_token: "${env:TOKEN}", region }, "intercom")).status).toBe(422);
+  for (const region of ["evil.com/", "x.evil", "a@b", "eu#", ""]) {
+    // oxlint-disable-next-line no-template-curly-in-string -- read by the service
+    const key = { access_key_id: "AKIA", secret_access_key: "${env:TOKEN}" };
+    const objects = { accounts: { fields: { id: "text" } } };
+    expect((await put({ ...key, bucket: "exports", region, format: "csv", objects }, "files")).status).toBe(422);
+  }
   for (const subdomain of ["evil.com/", "x.evil", "a@b", "acme#", "..", "acme:1", "acme\n", "-acme", ""])
     // oxlint-disable-next-line no-template-curly-in-string -- read by the service
     expect([subdomain, (await put({ access_token: "${env:TOKEN}", subdomain }, "zendesk")).status]).toEqual([

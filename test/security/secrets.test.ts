@@ -198,6 +198,18 @@ describe("in a service", () => {
     expect(await ask("POST", "/v1/workspace", { documents }, "write")).toMatchObject({ status: 403 });
   });
 
+  test("11: nor does anybody else say where a source leads, which is read with the service's own rights", async () => {
+    const sources = [
+      { type: "duckdb", connection: { path: "/var/lib/another.duckdb" } },
+      { type: "postgres", connection: { host: "127.0.0.1", database: "sluice", user: "postgres" } },
+    ];
+    for (const source of sources) {
+      expect(await ask("PUT", "/v1/sources/mine", source, "write")).toMatchObject({ status: 403 });
+      const documents = [{ kind: "source", name: "mine", ...source }];
+      expect(await ask("POST", "/v1/workspace", { documents }, "write")).toMatchObject({ status: 403 });
+    }
+  });
+
   test("57: the service's own settings cannot be named by a document", async () => {
     const connection = { access_token: "${env:SLUICE_SECRET_KEY}" };
     expect(await ask("PUT", "/v1/destinations/own", { type: "hubspot", connection })).toMatchObject({ status: 201 });
