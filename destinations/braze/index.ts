@@ -13,7 +13,7 @@ import { isSuccess, type JsonApi } from "../../src/json-api.ts";
 import { openApi } from "./api.ts";
 import { brazeFailure, refusalOf } from "./errors.ts";
 import { fields } from "./fields.ts";
-import { connection, type BrazeConfig } from "./settings.ts";
+import { apiAddress, connection, type BrazeConfig } from "./settings.ts";
 import { writeUsers } from "./users.ts";
 
 const braze: DestinationAdapter<BrazeConfig> = {
@@ -22,6 +22,7 @@ const braze: DestinationAdapter<BrazeConfig> = {
   connection,
   limits: () => [{ name: "three seconds", requests: 3000, perMs: 3000 }],
   failure: brazeFailure,
+  place: apiAddress,
   connect: (config, context) => new BrazeConnection(openApi(config, context), config.instance),
 };
 

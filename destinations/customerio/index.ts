@@ -56,6 +56,7 @@ const customerio: DestinationAdapter<CustomerioConfig> = {
     return [{ name: "second", requests, perMs: 1000 }];
   },
   failure: customerioFailure,
+  place: ({ base_url, region, site_id }) => `${base_url ?? region} ${site_id}`,
   connect: (config, context) => new CustomerioConnection(config, openApi(config, context)),
 };
 

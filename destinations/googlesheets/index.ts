@@ -15,7 +15,7 @@ import { openApi, type SheetsApi, type Spreadsheet } from "./api.ts";
 import { sheetsFailure } from "./errors.ts";
 import { writeRows } from "./records.ts";
 import { cellLimit } from "./requests.ts";
-import { connection, parseSettings, type SheetsConfig, type TabSettings } from "./settings.ts";
+import { apiAddress, connection, parseSettings, type SheetsConfig, type TabSettings } from "./settings.ts";
 import { type Table, tableIn } from "./table.ts";
 
 /** Google advises 2 MB a request; what surrounds each cell in one is as long as a short value. */
@@ -28,6 +28,7 @@ const googlesheets: DestinationAdapter<SheetsConfig> = {
   // Google counts reads and writes apart, 60 of each. Here they are one: of three requests two are reads.
   limits: ({ requests_per_minute }) => [{ name: "minute", requests: requests_per_minute, perMs: 60_000 }],
   failure: sheetsFailure,
+  place: (config) => `${apiAddress(config)} ${config.spreadsheet_id}`,
   connect: (config, context) => new SheetsConnection(openApi(config, context)),
 };
 

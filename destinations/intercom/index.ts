@@ -79,6 +79,7 @@ const intercom: DestinationAdapter<IntercomConfig> = {
   limits: () => [{ name: "ten seconds", requests: 1666, perMs: sliceMs }],
   failure: intercomFailure,
   quotas: intercomQuotas,
+  place: ({ base_url, region }) => base_url ?? region,
   connect: (config, context) => new IntercomConnection(openApi(config, context)),
 };
 

@@ -15,7 +15,7 @@ import { openApi } from "./api.ts";
 import { mailchimpFailure, parseAnswer, refusalOf } from "./errors.ts";
 import { emailField, type MergeField, mergeFieldsSchema, toFields } from "./fields.ts";
 import { writeMembers } from "./members.ts";
-import { connection, type MailchimpConfig, parseSettings } from "./settings.ts";
+import { apiAddress, connection, type MailchimpConfig, parseSettings } from "./settings.ts";
 
 /** Members who are there are changed one by one, and the batch waits for all of them. */
 const byOne = 50;
@@ -27,6 +27,7 @@ const mailchimp: DestinationAdapter<MailchimpConfig> = {
   // Ten connections at a time are allowed; no number of requests is published.
   limits: () => [],
   failure: mailchimpFailure,
+  place: apiAddress,
   connect: (config, context) => new MailchimpConnection(openApi(config, context)),
 };
 

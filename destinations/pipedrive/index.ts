@@ -26,7 +26,7 @@ import { FoundBefore } from "./found-before.ts";
 import { type ObjectName, objects } from "./objects.ts";
 import { readRecords } from "./reading.ts";
 import { type RecordsContext, writeRecords } from "./records.ts";
-import { connection, limitsOf, type PipedriveConfig } from "./settings.ts";
+import { apiAddress, connection, limitsOf, type PipedriveConfig } from "./settings.ts";
 
 const pipedrive: DestinationAdapter<PipedriveConfig> = {
   type: "pipedrive",
@@ -34,6 +34,7 @@ const pipedrive: DestinationAdapter<PipedriveConfig> = {
   connection,
   limits: limitsOf,
   failure: pipedriveFailure,
+  place: apiAddress,
   connect: (config, context) => new PipedriveConnection(openApi(config, context)),
 };
 

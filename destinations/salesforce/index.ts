@@ -17,7 +17,7 @@ import { collectionRecords, jobRecords, resumeBulk, writeBulk } from "./bulk.ts"
 import { parseAnswer, salesforceFailure, salesforceQuotas } from "./errors.ts";
 import { describeSchema, type SObject, toFields } from "./fields.ts";
 import { writeRecords } from "./records.ts";
-import { connection, parseSettings, type SalesforceConfig } from "./settings.ts";
+import { commonLogin, connection, parseSettings, type SalesforceConfig } from "./settings.ts";
 
 /** A job's table comes back whole in its results, which are read in one piece. */
 const bulkLimit: BatchLimit = {
@@ -33,6 +33,9 @@ const salesforce: DestinationAdapter<SalesforceConfig> = {
   limits: ({ daily_requests }) => [{ name: "day", requests: daily_requests, perMs: 86_400_000 }],
   failure: salesforceFailure,
   quotas: salesforceQuotas,
+  // The address at which all log in leads to the org of the app, and of the user it acts as.
+  place: ({ base_url, login_url = "", client_id, username = "" }) =>
+    base_url === commonLogin ? [base_url, login_url, client_id, username].join(" ") : base_url,
   connect: (config, context) => new SalesforceConnection(openApi(config, context)),
 };
 

@@ -55,6 +55,7 @@ const zendesk: DestinationAdapter<ZendeskConfig> = {
   limits: ({ plan }) => [{ name: "minute", requests: requestsPerMinute[plan], perMs: 60_000 }],
   failure: zendeskFailure,
   quotas: zendeskQuotas,
+  place: ({ base_url, subdomain }) => base_url ?? subdomain.toLowerCase(),
   connect: (config, context) => new ZendeskConnection(openApi(config, context)),
 };
 
