@@ -1,12 +1,12 @@
 /** Gathers changes into batches: of one operation, within the destination's limits, no record twice. */
-import type { Batch, BatchLimit, Change, Mode, Operation } from "../destination.ts";
+import type { Batch, BatchLimit, Mode, Operation } from "../destination.ts";
 import type { PlannedChange } from "../warehouse.ts";
+import type { SendableRecord } from "./map.ts";
 import type { SyncSpec } from "./ports.ts";
 
 /** A change with what the outcome needs to know later. */
-export interface SendableChange {
-  readonly change: Change;
-  readonly recordHash: string;
+export interface SendableChange extends SendableRecord {
+  readonly rowKey: string;
 }
 
 export interface SendableBatch {
@@ -44,9 +44,8 @@ export class Batcher {
 
   /** Adds a change. Returns the batch that had to be closed to make room, if any. */
   add(operation: Operation, sendable: SendableChange): SendableBatch | null {
-    const match = JSON.stringify(sendable.change.match);
-    const bytes =
-      this.#limit.bytes === undefined ? 0 : Buffer.byteLength(JSON.stringify(sendable.change.record)) + match.length;
+    const { matchJson: match, recordJson } = sendable;
+    const bytes = this.#limit.bytes === undefined ? 0 : Buffer.byteLength(recordJson) + match.length;
     const closed = this.#hasRoom(operation, match, bytes) ? null : this.take();
     this.#operation = operation;
     this.#changes.push(sendable);

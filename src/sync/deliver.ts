@@ -52,16 +52,15 @@ export async function deliver(
   const cut = cutOff(either, delivery.clock);
   const inFlight = new InFlight(delivery.concurrency, (reason) => stop.abort(reason));
   const batcher = new Batcher(delivery.object.batch);
-  const rowKeys = new Map<number, string>();
   const send = async (batch: SendableBatch | null): Promise<void> => {
     if (batch === null) return;
-    await inFlight.start(batch.operation, () => sendBatch(delivery, batch, rowKeys, either, cut.signal));
+    await inFlight.start(batch.operation, () => sendBatch(delivery, batch, either, cut.signal));
     either.throwIfAborted();
   };
   try {
     for await (const page of pages) {
       either.throwIfAborted();
-      for (const batch of await sortPage(delivery, page, batcher, rowKeys)) await send(batch);
+      for (const batch of await sortPage(delivery, page, batcher)) await send(batch);
       checkRejections(delivery);
       delivery.onProgress();
     }
@@ -82,7 +81,6 @@ async function sortPage(
   delivery: Delivery,
   page: readonly PlannedChange[],
   batcher: Batcher,
-  rowKeys: Map<number, string>,
 ): Promise<readonly SendableBatch[]> {
   const full: SendableBatch[] = [];
   const already: OutcomeRow[] = [];
@@ -92,7 +90,6 @@ async function sortPage(
     if ("invalid" in sorted) invalid.push({ kind: "invalid", rowKey: planned.rowKey, ...sorted.invalid });
     else if ("already" in sorted) already.push(sorted.already);
     else {
-      rowKeys.set(planned.seq, planned.rowKey);
       const closed = batcher.add(sorted.operation, sorted.sendable);
       if (closed) full.push(closed);
     }
@@ -102,19 +99,12 @@ async function sortPage(
   return full;
 }
 
-async function sendBatch(
-  delivery: Delivery,
-  batch: SendableBatch,
-  rowKeys: Map<number, string>,
-  stop: AbortSignal,
-  cut: AbortSignal,
-): Promise<void> {
+async function sendBatch(delivery: Delivery, batch: SendableBatch, stop: AbortSignal, cut: AbortSignal): Promise<void> {
   stop.throwIfAborted();
   await delivery.journal.intend(seqsOf(batch.changes));
   const kept = new Map(
-    batch.changes.map(({ change: { seq }, recordHash }) => [seq, { seq, recordHash, rowKey: rowKeys.get(seq) ?? "" }]),
+    batch.changes.map(({ change: { seq }, recordHash, rowKey }) => [seq, { seq, recordHash, rowKey }]),
   );
-  for (const seq of kept.keys()) rowKeys.delete(seq);
   await writeHalving(
     delivery,
     batch,
