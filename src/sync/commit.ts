@@ -5,7 +5,7 @@ import { type Clock, FencedError, type RunCounts, type RunStore, type SyncSpec }
 /** A rejected row is planned again after a minute, then two, four, … up to a day; a changed row at once. */
 const backOff = { firstMs: 60_000, maxMs: 86_400_000 } as const;
 
-const pageRows = 10_000;
+const pageRows = 2000;
 
 /**
  * Commits a planned run from its journal alone: every outcome as it is noted; a change that was about to be sent and

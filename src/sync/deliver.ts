@@ -2,7 +2,7 @@
 import { type Batch, type Connection, DestinationError, type ObjectDescription, type Outcome } from "../destination.ts";
 import { SluiceError } from "../errors.ts";
 import type { OutcomeRow, PlannedChange } from "../warehouse.ts";
-import { Batcher, type SendableBatch, type SendableChange, toBatch } from "./batch.ts";
+import { type BatchedChange, Batcher, type SendableBatch, toBatch } from "./batch.ts";
 import { describeBound, exceeds } from "./gate.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Journal } from "./journal.ts";
@@ -12,6 +12,7 @@ import { whatToSend } from "./sort.ts";
 import {
   type Clock,
   FencedError,
+  type KeptChange,
   type Rejection,
   type RunIdentity,
   type RunKind,
@@ -102,9 +103,7 @@ async function sortPage(
 async function sendBatch(delivery: Delivery, batch: SendableBatch, stop: AbortSignal, cut: AbortSignal): Promise<void> {
   stop.throwIfAborted();
   await delivery.journal.intend(seqsOf(batch.changes));
-  const kept = new Map(
-    batch.changes.map(({ change: { seq }, recordHash, rowKey }) => [seq, { seq, recordHash, rowKey }]),
-  );
+  const kept = new Map(batch.changes.map((change) => [change.seq, change]));
   await writeHalving(
     delivery,
     batch,
@@ -115,7 +114,7 @@ async function sendBatch(delivery: Delivery, batch: SendableBatch, stop: AbortSi
         delivery.onProgress();
       },
       onJob: ({ handle, seqs }) =>
-        delivery.journal.keepJob({ handle, changes: seqs.flatMap((seq) => kept.get(seq) ?? []) }),
+        delivery.journal.keepJob({ handle, changes: seqs.flatMap((seq) => keptOf(kept.get(seq))) }),
     },
   );
 }
@@ -167,7 +166,7 @@ async function writeHalving(
       throw error;
     }
     const [only, ...others] = changes;
-    if (only && others.length === 0) return note([rejected(only.change.seq, error)]);
+    if (only && others.length === 0) return note([rejected(only.seq, error)]);
     const middle = Math.ceil(changes.length / 2);
     for (const half of [changes.slice(0, middle), changes.slice(middle)]) {
       signals.stop.throwIfAborted();
@@ -176,8 +175,15 @@ async function writeHalving(
   }
 }
 
-function seqsOf(changes: readonly SendableChange[]): readonly number[] {
-  return changes.map(({ change }) => change.seq);
+function seqsOf(changes: readonly BatchedChange[]): readonly number[] {
+  return changes.map(({ seq }) => seq);
+}
+
+/** What is kept of a change has no value of its record. */
+function keptOf(batched: BatchedChange | undefined): readonly KeptChange[] {
+  if (batched === undefined) return [];
+  const { seq, rowKey, recordHash } = batched;
+  return [{ seq, rowKey, recordHash }];
 }
 
 function rejected(seq: number, { code, message, field }: DestinationError): Outcome {
