@@ -73,8 +73,7 @@ export async function openStore({ databaseUrl, dataDir }: StoreOptions): Promise
   const folder = databaseUrl === undefined ? lockFolder(dataDir) : null;
   let pool: StorePool | undefined;
   try {
-    pool =
-      databaseUrl === undefined ? await openEmbedded(join(dataDir, "control")) : openPostgres(databaseUrl);
+    pool = databaseUrl === undefined ? await openEmbedded(join(dataDir, "control")) : openPostgres(databaseUrl);
     return await openRooms(pool, folder);
   } catch (error) {
     await pool?.end();

@@ -83,12 +83,7 @@ export class Batcher {
 }
 
 /** The batch as the adapter takes it. */
-export function toBatch(
-  spec: SyncSpec,
-  runId: string,
-  operation: Operation,
-  changes: readonly BatchedChange[],
-): Batch {
+export function toBatch(spec: SyncSpec, runId: string, operation: Operation, changes: readonly BatchedChange[]): Batch {
   return {
     object: spec.object,
     settings: spec.settings,
