@@ -8,7 +8,7 @@
 import countries from "i18n-iso-countries";
 import english from "i18n-iso-countries/langs/en.json" with { type: "json" };
 import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from "libphonenumber-js";
-import { Liquid } from "liquidjs";
+import { Context, Liquid, Output, toValueSync, TypeGuards } from "liquidjs";
 import type { FilterImplOptions, Template } from "liquidjs";
 import { z } from "zod";
 import { InvalidMapping, InvalidValue } from "../src/mapping.ts";
@@ -16,6 +16,7 @@ import type { Cell, ColumnType, MappingKind } from "../src/mapping.ts";
 
 const maxTemplateLength = 4096;
 const maxTextLength = 1_000_000;
+const maxRenderMs = 75;
 
 const options = z.strictObject({
   template: z
@@ -38,13 +39,14 @@ const template: MappingKind<z.infer<typeof options>> = {
     const parsed = parse(template);
     const names = engine.globalVariablesSync(parsed, { partials: false });
     const columns = names.map((name) => ({ name, ...context.column(name) }));
+    const direct = compileDirect(parsed);
     return {
       type: "text",
       evaluate(cells) {
         // Without a prototype, so that a template sees the columns and nothing else.
-        const row: Record<string, unknown> = Object.create(null);
+        const row: Row = Object.create(null);
         for (const { name, index, type } of columns) row[name] = toLiquid(cells[index] ?? null, type);
-        const text = render(parsed, row);
+        const text = direct?.(row) ?? render(parsed, row);
         return text === "" ? null : text;
       },
     };
@@ -70,7 +72,7 @@ function hardenedEngine(): Liquid {
     ownPropertyOnly: true,
     templates: {},
     parseLimit: maxTemplateLength,
-    renderLimit: 150,
+    renderLimit: maxRenderMs,
     memoryLimit: 5 * maxTextLength,
     timezoneOffset: 0,
     locale: "en-US",
@@ -168,18 +170,98 @@ function parse(source: string): Template[] {
   }
 }
 
-function render(parsed: Template[], row: object): string {
-  let text: unknown;
-  try {
-    text = engine.renderSync(parsed, row);
-  } catch (error) {
-    throw new InvalidValue("template_failed", `the template failed: ${sentenceOf(error)}`);
+/** What a template can name: columns by their names, and nothing else. */
+type Row = Record<string, unknown>;
+
+/** Text for a row; undefined when Liquid itself is to render it, and to say what is wrong. */
+type Direct = (row: Row) => string | undefined;
+
+/**
+ * A template of texts and `{{ … }}` alone, without tags, as one function: several times as fast as walking its tree for
+ * every row, with Liquid's own expressions and filters. Undefined for a template that has tags.
+ */
+function compileDirect(parsed: readonly Template[]): Direct | undefined {
+  // Nothing in such a template writes to its context, so one serves many rows; only the memory that it counts runs out.
+  let context = directContext();
+  const current = (): Context => context;
+  const parts = parsed.map((template) => compilePart(template, current));
+  if (!parts.every((part) => part !== undefined)) return undefined;
+  return (row) => {
+    const until = performance.now() + maxRenderMs;
+    context.environments = row;
+    try {
+      let text = "";
+      for (const part of parts) {
+        // Between two parts Liquid looks at the clock too; one alone is bounded by the memory that it may take.
+        if (parts.length > 1 && performance.now() > until) return undefined;
+        text += part(row);
+      }
+      return text.length <= maxTextLength ? text : undefined;
+    } catch {
+      context = directContext();
+      return undefined;
+    }
+  };
+}
+
+function directContext(): Context {
+  return new Context({}, engine.options, { sync: true }, { liquid: engine });
+}
+
+type Part = (row: Row) => string;
+
+function compilePart(template: Template, context: () => Context): Part | undefined {
+  if (TypeGuards.isHTMLToken(template.token)) {
+    const text = template.token.getContent();
+    return () => text;
   }
-  const rendered = String(text);
+  if (!(template instanceof Output)) return undefined;
+  const { initial, filters } = template.value;
+  const name = columnOf(initial.postfix);
+  // The last one is `toText`.
+  const own = filters.slice(0, -1);
+  return (row) => {
+    let value = name === undefined ? toValueSync(initial.evaluate(context())) : row[name];
+    for (const filter of own) value = toValueSync(filter.render(value, context()));
+    return toText(value);
+  };
+}
+
+/** The column that an expression names, where it does nothing else. */
+function columnOf([token, ...others]: readonly unknown[]): string | undefined {
+  if (others.length > 0 || !TypeGuards.isPropertyAccessToken(token) || token.variable !== undefined) return undefined;
+  const [prop, ...inner] = token.props;
+  if (inner.length > 0) return undefined;
+  return TypeGuards.isWordToken(prop) || TypeGuards.isQuotedToken(prop) ? prop.content : undefined;
+}
+
+function render(parsed: Template[], row: Row): string {
+  const rendered = String(withinTime(() => engine.renderSync(parsed, row)));
   if (rendered.length > maxTextLength) {
     throw new InvalidValue("template_failed", `the template made more than ${maxTextLength} characters`);
   }
   return rendered;
+}
+
+/**
+ * Liquid's limit is one of the wall's clock, and a row must not fail because the machine stood still while its template
+ * was rendered. One that was cut off is rendered once more.
+ */
+function withinTime(renderOnce: () => unknown): unknown {
+  try {
+    return renderOnce();
+  } catch (error) {
+    if (!sentenceOf(error).includes("render limit")) throw failed(error);
+  }
+  try {
+    return renderOnce();
+  } catch (error) {
+    throw failed(error);
+  }
+}
+
+function failed(error: unknown): InvalidValue {
+  return new InvalidValue("template_failed", `the template failed: ${sentenceOf(error)}`);
 }
 
 function sentenceOf(error: unknown): string {

@@ -1,6 +1,6 @@
 /** Runs the service: API, workers, schedules. Loaded only for that, since commands start sooner without it. */
 import packageFile from "../package.json" with { type: "json" };
-import { type ApiOptions, createApi } from "./api/server.ts";
+import type { ApiOptions } from "./api/server.ts";
 import type { ServeOptions } from "./cli/face.ts";
 import { isLoopback, readConfig } from "./config.ts";
 import { messageOf, SluiceError, UsageError } from "./errors.ts";
@@ -25,9 +25,6 @@ import { repeat } from "./repeat.ts";
 import { Access } from "./security/access.ts";
 import { type MadeKey, makeKey } from "./security/key.ts";
 import { RunStopped } from "./sync/lease.ts";
-import { openMetrics } from "./telemetry/metrics.ts";
-
-/** Runs of different syncs that one process does at a time. */
 
 /** How long runs have to settle when the service stops. */
 const graceMs = 30_000;
@@ -142,6 +139,11 @@ async function listen(
   const note: ApiOptions["note"] = (entry) => audit.write(entry);
   const documents = documentOperations(service);
   const { version } = packageFile;
+  // Imported late: a worker has no API.
+  const [{ createApi }, { openMetrics }] = await Promise.all([
+    import("./api/server.ts"),
+    import("./telemetry/metrics.ts"),
+  ]);
   const api = createApi(operations, {
     readiness,
     logger: log,

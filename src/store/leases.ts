@@ -136,18 +136,18 @@ export async function fenced<Result>(
   write: (trx: Transaction<Database>) => Promise<Result>,
 ): Promise<Result> {
   return db.transaction().execute(async (trx) => {
-    const lease = await trx
-      .selectFrom("app.leases")
-      .select("sync")
-      .where("sync", "=", run.sync)
-      .where("run_id", "=", run.id)
-      .where("fence", "=", String(run.fence))
-      // Whoever takes over waits for this write, or this write waits and then finds that it was taken over.
-      .forUpdate()
-      .executeTakeFirst();
-    if (!lease) throw new FencedError(run.id);
+    const { rows } = await heldLease(run).execute(trx);
+    if (rows.length === 0) throw new FencedError(run.id);
     return write(trx);
   });
+}
+
+/**
+ * A query for the lease that a run holds; without a row when it holds none any more. Whoever takes over waits for the
+ * statement or transaction that this is in, or this one waits and then finds that it was taken over.
+ */
+export function heldLease({ id, sync: name, fence }: RunIdentity): RawBuilder<unknown> {
+  return sql`select sync from app.leases where sync = ${name} and run_id = ${id} and fence = ${String(fence)} for update`;
 }
 
 /** Extends a lease by its length, from now on. Throws FencedError when it was lost. */

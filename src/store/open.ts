@@ -16,7 +16,6 @@ import { migrate } from "./migrate.ts";
 import { type Notices, openNotices } from "./notices.ts";
 import { openPaceCounts, type PaceCounts } from "./pace.ts";
 import { openPauses, type Pauses } from "./pauses.ts";
-import { openPglite } from "./pglite.ts";
 import type { StorePool } from "./pool.ts";
 import { openRejections, type Rejections } from "./rejections.ts";
 import { openRetention, type Retention } from "./retention.ts";
@@ -76,14 +75,19 @@ export async function openStore({ databaseUrl, dataDir }: StoreOptions): Promise
   const folder = databaseUrl === undefined ? lockFolder(dataDir) : null;
   let pool: StorePool | undefined;
   try {
-    pool =
-      databaseUrl === undefined ? await openPglite(join(dataDir, "control"), searchPath) : openPostgres(databaseUrl);
+    pool = databaseUrl === undefined ? await openEmbedded(join(dataDir, "control")) : openPostgres(databaseUrl);
     return await openRooms(pool, folder);
   } catch (error) {
     await pool?.end();
     folder?.release();
     throw error instanceof SluiceError ? error : unreachable(databaseUrl, error);
   }
+}
+
+/** Imported late: whoever has a Postgres needs no other. */
+async function openEmbedded(folder: string): Promise<StorePool> {
+  const { openPglite } = await import("./pglite.ts");
+  return openPglite(folder, searchPath);
 }
 
 function openPostgres(databaseUrl: string): StorePool {

@@ -1,7 +1,7 @@
 /** The control store as a run sees it: every write proves in its own transaction that the run still holds its sync. */
 import { type Kysely, sql } from "kysely";
 import type { JournalEntry, RunEnd, RunIdentity, RunProgress, RunStatus, RunStore } from "../sync/ports.ts";
-import { deleteJournal, readEntries, writeEntry } from "./journal.ts";
+import { deleteJournal, readEntries, writeEntry, writeEntryAlone } from "./journal.ts";
 import { endLease, fenced, renewLease } from "./leases.ts";
 import { forgetDoneKeys, noteAftermath, spaceOut } from "./aftermath.ts";
 import { forgetKeys } from "./run-keys.ts";
@@ -57,6 +57,7 @@ export function openRunStore(db: Kysely<Database>): RunStore {
 }
 
 async function append(db: Kysely<Database>, runId: string, by: RunIdentity, entry: JournalEntry): Promise<void> {
+  if (entry.rejections.length === 0) return await writeEntryAlone(db, runId, by, entry);
   await fenced(db, by, async (trx) => {
     await writeEntry(trx, runId, entry);
     await writeRejections(trx, { id: runId, sync: by.sync }, entry.rejections);

@@ -1,17 +1,22 @@
 /** Gathers changes into batches: of one operation, within the destination's limits, no record twice. */
 import type { Batch, BatchLimit, Change, Mode, Operation } from "../destination.ts";
 import type { PlannedChange } from "../warehouse.ts";
-import type { SyncSpec } from "./ports.ts";
+import type { SendableRecord } from "./map.ts";
+import type { KeptChange, SyncSpec } from "./ports.ts";
 
-/** A change with what the outcome needs to know later. */
-export interface SendableChange {
+/** A change that is to be sent. */
+export interface SendableChange extends SendableRecord {
+  readonly rowKey: string;
+}
+
+/** A change in a batch, with what its outcome needs to know later. */
+export interface BatchedChange extends KeptChange {
   readonly change: Change;
-  readonly recordHash: string;
 }
 
 export interface SendableBatch {
   readonly operation: Operation;
-  readonly changes: readonly SendableChange[];
+  readonly changes: readonly BatchedChange[];
 }
 
 /** What is to be done with a planned change; `nothing` when the mode leaves such a change alone. */
@@ -34,7 +39,7 @@ const operations: Readonly<Record<Mode, Operation>> = {
 export class Batcher {
   readonly #limit: BatchLimit;
   #operation: Operation | null = null;
-  #changes: SendableChange[] = [];
+  #changes: BatchedChange[] = [];
   #matches = new Set<string>();
   #bytes = 0;
 
@@ -44,12 +49,12 @@ export class Batcher {
 
   /** Adds a change. Returns the batch that had to be closed to make room, if any. */
   add(operation: Operation, sendable: SendableChange): SendableBatch | null {
-    const match = JSON.stringify(sendable.change.match);
-    const bytes =
-      this.#limit.bytes === undefined ? 0 : Buffer.byteLength(JSON.stringify(sendable.change.record)) + match.length;
+    const { matchJson: match, recordJson } = sendable;
+    const bytes = this.#limit.bytes === undefined ? 0 : Buffer.byteLength(recordJson) + match.length;
     const closed = this.#hasRoom(operation, match, bytes) ? null : this.take();
     this.#operation = operation;
-    this.#changes.push(sendable);
+    const { change, rowKey, recordHash } = sendable;
+    this.#changes.push({ seq: change.seq, change, rowKey, recordHash });
     this.#matches.add(match);
     this.#bytes += bytes;
     return closed;
@@ -78,12 +83,7 @@ export class Batcher {
 }
 
 /** The batch as the adapter takes it. */
-export function toBatch(
-  spec: SyncSpec,
-  runId: string,
-  operation: Operation,
-  changes: readonly SendableChange[],
-): Batch {
+export function toBatch(spec: SyncSpec, runId: string, operation: Operation, changes: readonly BatchedChange[]): Batch {
   return {
     object: spec.object,
     settings: spec.settings,

@@ -20,8 +20,10 @@ export function coercion(from: ColumnType, field: Field): Coercion {
 
 const converters: Readonly<Record<FieldType, (from: ColumnType, field: Field) => Coercion>> = {
   text: () => (text) => text,
-  number: (from, field) => (text) => numberValue(decimalText(from, text), field),
+  number: (from, field) => (text) => plainly(text, from, field) ?? numberValue(decimalText(from, text), field),
   integer: (from, field) => (text) => {
+    const plain = plainly(text, from, field);
+    if (plain !== undefined && Number.isInteger(plain)) return plain;
     const digits = decimalText(from, text);
     if (digits.includes(".")) throw new InvalidValue("not_an_integer", `${show(text)} is not a whole number`);
     return numberValue(digits, field);
@@ -34,12 +36,24 @@ const converters: Readonly<Record<FieldType, (from: ColumnType, field: Field) =>
   json: jsonCoercion,
 };
 
+/** The number that a text is, where it is written as JavaScript writes it: then no digit of it is lost. Undefined else. */
+function plainly(text: string, from: ColumnType, { exact = false }: Field): number | undefined {
+  if (exact || !hasNumbers(from)) return undefined;
+  const number = Number(text);
+  const isKept = Number.isInteger(number) ? Number.isSafeInteger(number) : Number.isFinite(number);
+  return isKept && String(number) === text ? number : undefined;
+}
+
+function hasNumbers(from: ColumnType): boolean {
+  return from !== "boolean" && from !== "date" && from !== "json";
+}
+
 const plainNumber = /^([+-]?)(\d+)(?:\.(\d*))?$/;
 const scientificNumber = /^([+-]?)(\d+)(?:\.(\d*))?[eE]([+-]?\d{1,3})$/;
 
 /** Plain decimal digits: no exponent, no leading plus or zeros, no trailing zeros. */
 function decimalText(from: ColumnType, text: string): string {
-  if (from === "boolean" || from === "date" || from === "json") {
+  if (!hasNumbers(from)) {
     throw new InvalidValue("not_a_number", `${show(text)} is not a number`);
   }
   const trimmed = text.trim();
@@ -158,7 +172,7 @@ function jsonCoercion(from: ColumnType, field: Field): Coercion {
     case "integer":
     case "decimal":
     case "float":
-      return (text) => numberValue(decimalText(from, text), field);
+      return converters.number(from, field);
     case "boolean":
       return booleanValue;
     default:

@@ -5,7 +5,7 @@ import { type Clock, FencedError, type RunCounts, type RunStore, type SyncSpec }
 /** A rejected row is planned again after a minute, then two, four, … up to a day; a changed row at once. */
 const backOff = { firstMs: 60_000, maxMs: 86_400_000 } as const;
 
-const pageRows = 10_000;
+const pageRows = 2000;
 
 /**
  * Commits a planned run from its journal alone: every outcome as it is noted; a change that was about to be sent and
@@ -82,37 +82,50 @@ export const noCounts: RunCounts = {
   requests: 0,
 };
 
-/** One byte a change, so that a plan of millions is accounted for in little memory. */
+/** Two bits a change, so that a plan of millions is accounted for in little memory. */
 class Marks {
+  readonly #planned: number;
   readonly #marks: Uint8Array;
   readonly #counts = { accepted: 0, rejected: 0, invalid: 0, in_doubt: 0 };
+  /** Changes that have a mark. */
+  #marked = 0;
 
   constructor(planned: number) {
-    this.#marks = new Uint8Array(planned + 1);
+    this.#planned = planned;
+    this.#marks = new Uint8Array((planned >> 2) + 1);
   }
 
   sent(from: number, to: number): void {
-    for (let seq = from; seq <= to; seq += 1) if (this.#marks[seq] === mark.unsent) this.#marks[seq] = mark.sent;
+    for (let seq = from; seq <= to; seq += 1) if (this.#get(seq) === mark.unsent) this.#set(seq, mark.sent);
   }
 
   /** False for a second outcome of one change: the first one stands. */
   settle({ seq, kind }: OutcomeRow): boolean {
-    if (this.#marks[seq] === mark.settled) return false;
-    this.#marks[seq] = mark.settled;
+    if (this.#get(seq) === mark.settled) return false;
+    this.#set(seq, mark.settled);
     this.#counts[kind] += 1;
     return true;
   }
 
   *unanswered(): Generator<number> {
-    for (let seq = 1; seq < this.#marks.length; seq += 1) if (this.#marks[seq] === mark.sent) yield seq;
+    for (let seq = 1; seq <= this.#planned; seq += 1) if (this.#get(seq) === mark.sent) yield seq;
   }
 
   counts(): Pick<RunCounts, "accepted" | "rejected" | "invalid" | "inDoubt" | "unsent"> {
     const { accepted, rejected, invalid } = this.#counts;
-    const planned = this.#marks.length - 1;
-    const unsent = this.#marks.reduce((sum, value, seq) => sum + (seq > 0 && value === mark.unsent ? 1 : 0), 0);
-    return { accepted, rejected, invalid, inDoubt: planned - accepted - rejected - invalid, unsent };
+    const inDoubt = this.#planned - accepted - rejected - invalid;
+    return { accepted, rejected, invalid, inDoubt, unsent: this.#planned - this.#marked };
+  }
+
+  #get(seq: number): number {
+    return ((this.#marks[seq >> 2] ?? 0) >> ((seq & 3) * 2)) & 3;
+  }
+
+  #set(seq: number, to: number): void {
+    if (this.#get(seq) === mark.unsent && seq <= this.#planned) this.#marked += 1;
+    this.#marks[seq >> 2] = (this.#marks[seq >> 2] ?? 0) | (to << ((seq & 3) * 2));
   }
 }
 
-const mark = { unsent: 0, sent: 1, settled: 2 } as const;
+/** As bits: what is settled has the bit of what was sent, so bits are only ever added. */
+const mark = { unsent: 0, sent: 1, settled: 3 } as const;

@@ -2,7 +2,7 @@
 import { type Batch, type Connection, DestinationError, type ObjectDescription, type Outcome } from "../destination.ts";
 import { SluiceError } from "../errors.ts";
 import type { OutcomeRow, PlannedChange } from "../warehouse.ts";
-import { Batcher, type SendableBatch, type SendableChange, toBatch } from "./batch.ts";
+import { type BatchedChange, Batcher, type SendableBatch, toBatch } from "./batch.ts";
 import { describeBound, exceeds } from "./gate.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Journal } from "./journal.ts";
@@ -12,6 +12,7 @@ import { whatToSend } from "./sort.ts";
 import {
   type Clock,
   FencedError,
+  type KeptChange,
   type Rejection,
   type RunIdentity,
   type RunKind,
@@ -52,16 +53,15 @@ export async function deliver(
   const cut = cutOff(either, delivery.clock);
   const inFlight = new InFlight(delivery.concurrency, (reason) => stop.abort(reason));
   const batcher = new Batcher(delivery.object.batch);
-  const rowKeys = new Map<number, string>();
   const send = async (batch: SendableBatch | null): Promise<void> => {
     if (batch === null) return;
-    await inFlight.start(batch.operation, () => sendBatch(delivery, batch, rowKeys, either, cut.signal));
+    await inFlight.start(batch.operation, () => sendBatch(delivery, batch, either, cut.signal));
     either.throwIfAborted();
   };
   try {
     for await (const page of pages) {
       either.throwIfAborted();
-      for (const batch of await sortPage(delivery, page, batcher, rowKeys)) await send(batch);
+      for (const batch of await sortPage(delivery, page, batcher)) await send(batch);
       checkRejections(delivery);
       delivery.onProgress();
     }
@@ -82,7 +82,6 @@ async function sortPage(
   delivery: Delivery,
   page: readonly PlannedChange[],
   batcher: Batcher,
-  rowKeys: Map<number, string>,
 ): Promise<readonly SendableBatch[]> {
   const full: SendableBatch[] = [];
   const already: OutcomeRow[] = [];
@@ -92,7 +91,6 @@ async function sortPage(
     if ("invalid" in sorted) invalid.push({ kind: "invalid", rowKey: planned.rowKey, ...sorted.invalid });
     else if ("already" in sorted) already.push(sorted.already);
     else {
-      rowKeys.set(planned.seq, planned.rowKey);
       const closed = batcher.add(sorted.operation, sorted.sendable);
       if (closed) full.push(closed);
     }
@@ -102,19 +100,10 @@ async function sortPage(
   return full;
 }
 
-async function sendBatch(
-  delivery: Delivery,
-  batch: SendableBatch,
-  rowKeys: Map<number, string>,
-  stop: AbortSignal,
-  cut: AbortSignal,
-): Promise<void> {
+async function sendBatch(delivery: Delivery, batch: SendableBatch, stop: AbortSignal, cut: AbortSignal): Promise<void> {
   stop.throwIfAborted();
   await delivery.journal.intend(seqsOf(batch.changes));
-  const kept = new Map(
-    batch.changes.map(({ change: { seq }, recordHash }) => [seq, { seq, recordHash, rowKey: rowKeys.get(seq) ?? "" }]),
-  );
-  for (const seq of kept.keys()) rowKeys.delete(seq);
+  const kept = new Map(batch.changes.map((change) => [change.seq, change]));
   await writeHalving(
     delivery,
     batch,
@@ -125,7 +114,7 @@ async function sendBatch(
         delivery.onProgress();
       },
       onJob: ({ handle, seqs }) =>
-        delivery.journal.keepJob({ handle, changes: seqs.flatMap((seq) => kept.get(seq) ?? []) }),
+        delivery.journal.keepJob({ handle, changes: seqs.flatMap((seq) => keptOf(kept.get(seq))) }),
     },
   );
 }
@@ -177,7 +166,7 @@ async function writeHalving(
       throw error;
     }
     const [only, ...others] = changes;
-    if (only && others.length === 0) return note([rejected(only.change.seq, error)]);
+    if (only && others.length === 0) return note([rejected(only.seq, error)]);
     const middle = Math.ceil(changes.length / 2);
     for (const half of [changes.slice(0, middle), changes.slice(middle)]) {
       signals.stop.throwIfAborted();
@@ -186,8 +175,15 @@ async function writeHalving(
   }
 }
 
-function seqsOf(changes: readonly SendableChange[]): readonly number[] {
-  return changes.map(({ change }) => change.seq);
+function seqsOf(changes: readonly BatchedChange[]): readonly number[] {
+  return changes.map(({ seq }) => seq);
+}
+
+/** What is kept of a change has no value of its record. */
+function keptOf(batched: BatchedChange | undefined): readonly KeptChange[] {
+  if (batched === undefined) return [];
+  const { seq, rowKey, recordHash } = batched;
+  return [{ seq, rowKey, recordHash }];
 }
 
 function rejected(seq: number, { code, message, field }: DestinationError): Outcome {

@@ -25,8 +25,17 @@ export interface InvalidRow {
 }
 
 export type MappedChange =
-  | { readonly kind: "change"; readonly change: Change; readonly recordHash: string }
+  | ({ readonly kind: "change" } & SendableRecord)
   | { readonly kind: "invalid"; readonly row: InvalidRow };
+
+/** A change as it is sent, and what is made of its record once for all who need it. */
+export interface SendableRecord {
+  readonly change: Change;
+  readonly recordHash: string;
+  /** The match values and the record as JSON. Changes with the same match values are of one record. */
+  readonly matchJson: string;
+  readonly recordJson: string;
+}
 
 export type RowMapper = (planned: PlannedChange) => MappedChange;
 
@@ -74,8 +83,7 @@ export function compileRestorer(): RowMapper {
     const known = planned.known?.match ?? [];
     const renamed = Object.values(match).some((value, at) => known[at] != null && textOf(value) !== known[at]);
     const destinationId = planned.known?.destinationId ?? undefined;
-    const change: Change = { seq: planned.seq, match, record, destinationId, renamed };
-    return { kind: "change", change, recordHash: hashRecord(match, record) };
+    return sendable({ seq: planned.seq, match, record, destinationId, renamed });
   };
 }
 
@@ -85,7 +93,7 @@ function textOf(value: Value): string {
 
 interface CompiledField {
   readonly target: string;
-  readonly path: readonly string[];
+  readonly set: SetValue;
   readonly whenNull: WhenNull;
   readonly mapping: CompiledMapping;
   readonly coerce: Coercion;
@@ -118,7 +126,7 @@ function compileField(
   const described = fieldOf(object, field.target);
   return {
     target: field.target,
-    path: described.name === field.target ? [field.target] : field.target.split("."),
+    set: compileSet(described.name === field.target ? [field.target] : field.target.split(".")),
     whenNull: field.whenNull,
     mapping,
     coerce: coercion(mapping.type, described),
@@ -171,14 +179,19 @@ function delivery(
   const match = matchValues(matches, (compiled) => cells[compiled.index] ?? null);
   const record: Record<string, Value> = {};
   for (const field of fields) setField(record, field, cells);
-  const change: Change = {
+  return sendable({
     seq: planned.seq,
     match,
     record,
     destinationId: planned.known?.destinationId ?? undefined,
     renamed: planned.known !== null && isRenamed(match, planned.known.match, matches),
-  };
-  return { kind: "change", change, recordHash: hashRecord(match, record) };
+  });
+}
+
+function sendable(change: Change): MappedChange {
+  const matchJson = JSON.stringify(change.match);
+  const recordJson = JSON.stringify(change.record);
+  return { kind: "change", change, recordHash: hashRecord(matchJson, recordJson), matchJson, recordJson };
 }
 
 /** Whether the match values are others than those a record was last sent with. */
@@ -196,16 +209,23 @@ function isRenamed(now: DestinationRecord, known: Cells, matches: readonly Compi
 }
 
 function removal(planned: PlannedChange, matches: readonly CompiledMatch[], record: DestinationRecord): MappedChange {
-  const known = planned.known?.match ?? [];
   const destinationId = planned.known?.destinationId ?? undefined;
-  const change = { seq: planned.seq, record, destinationId, renamed: false };
+  const match = removedMatch(planned.known?.match ?? [], matches, destinationId);
+  const change = { seq: planned.seq, match, record, destinationId, renamed: false };
+  const matchJson = JSON.stringify(match);
+  return { kind: "change", change, recordHash: "", matchJson, recordJson: JSON.stringify(record) };
+}
+
+function removedMatch(
+  known: Cells,
+  matches: readonly CompiledMatch[],
+  destinationId: string | undefined,
+): DestinationRecord {
   try {
-    const match = matchValues(matches, (compiled) => known[matches.indexOf(compiled)] ?? null);
-    return { kind: "change", change: { ...change, match }, recordHash: "" };
+    return matchValues(matches, (compiled) => known[matches.indexOf(compiled)] ?? null);
   } catch (error) {
     // Where the destination gave its own id, that finds the record alone.
-    if (error instanceof UnfitField && destinationId !== undefined)
-      return { kind: "change", change: { ...change, match: {} }, recordHash: "" };
+    if (error instanceof UnfitField && destinationId !== undefined) return {};
     throw error;
   }
 }
@@ -229,10 +249,10 @@ function setField(record: Record<string, Value>, field: CompiledField, cells: Ce
   const text = evaluated(field, cells);
   if (text === null) {
     if (field.whenNull === "reject") throw new UnfitField("value_missing", field.target, "the value is null");
-    if (field.whenNull === "clear") setPath(record, field.path, null);
+    if (field.whenNull === "clear") field.set(record, null);
     return;
   }
-  setPath(record, field.path, coerced(field.target, text, field.coerce));
+  field.set(record, coerced(field.target, text, field.coerce));
 }
 
 function evaluated(field: CompiledField, cells: Cells): string | null {
@@ -253,15 +273,21 @@ function coerced(target: string, text: string, coerce: Coercion): Value {
   }
 }
 
-function setPath(record: Record<string, Value>, path: readonly string[], value: Value): void {
-  let place = record;
-  for (const step of path.slice(0, -1)) {
-    const next = Object.hasOwn(place, step) ? place[step] : undefined;
-    const nested: Record<string, Value> = isPlainObject(next) ? next : Object.create(null);
-    define(place, step, nested);
-    place = nested;
-  }
-  define(place, path.at(-1) ?? "", value);
+type SetValue = (record: Record<string, Value>, value: Value) => void;
+
+function compileSet(path: readonly string[]): SetValue {
+  const last = path.at(-1) ?? "";
+  const steps = path.slice(0, -1);
+  return (record, value) => {
+    let place = record;
+    for (const step of steps) {
+      const next = Object.hasOwn(place, step) ? place[step] : undefined;
+      const nested: Record<string, Value> = isPlainObject(next) ? next : Object.create(null);
+      define(place, step, nested);
+      place = nested;
+    }
+    define(place, last, value);
+  };
 }
 
 /** Assigns without ever touching a prototype, whatever the field is called: only one name would reach it. */
@@ -280,6 +306,6 @@ function clearedRecord(spec: SyncSpec): DestinationRecord {
 }
 
 /** 128 bits of SHA-256 over match and record, whose property order is the mapping's and so the same for every row. */
-function hashRecord(match: DestinationRecord, record: DestinationRecord): string {
-  return hash("sha256", JSON.stringify([match, record]), "base64url").slice(0, 22);
+function hashRecord(matchJson: string, recordJson: string): string {
+  return hash("sha256", `[${matchJson},${recordJson}]`, "base64url").slice(0, 22);
 }

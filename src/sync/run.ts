@@ -40,7 +40,7 @@ export interface ClaimedRun extends RunIdentity {
 }
 
 /** Rows of the plan that are in memory at a time. */
-const pageRows = 1000;
+const pageRows = 250;
 
 /**
  * Does a run whole, and stores how it ended. Never throws for what goes wrong with the run: that is its end. Throws

@@ -28,11 +28,11 @@ export function whatToSend({ spec, map, kind }: Sorting, planned: PlannedChange)
     return { already: { seq: planned.seq, kind: "accepted", recordHash: planned.known?.recordHash ?? undefined } };
   const mapped = map(planned);
   if (mapped.kind === "invalid") return { invalid: mapped.row };
-  const { change, recordHash } = mapped;
+  const { recordHash } = mapped;
   if (kind === "baseline") return { already: { seq: planned.seq, kind: "accepted", recordHash } };
   const held = planned.kind === "changed" && planned.known?.recordHash === recordHash;
   if (held && kind !== "full" && !planned.named) return { already: { seq: planned.seq, kind: "accepted", recordHash } };
-  return { operation, sendable: { change, recordHash } };
+  return { operation, sendable: { rowKey: planned.rowKey, ...mapped } };
 }
 
 const keyFaults: Readonly<Partial<Record<PlannedChange["kind"], string>>> = {

@@ -35,6 +35,8 @@ export interface Dialect {
   fingerprintText(fingerprint: string): string;
   /** A text as a JSON string; null stays null. */
   json(text: string): string;
+  /** Texts and nulls as one text, a JSON array. Default: put together of `json`. */
+  jsonArray?(texts: readonly string[]): string;
   /** Statements that replace a plan by what a query says now, ready to be read by seq. They run in one transaction. */
   freeze(plan: string, query: string): readonly string[];
   /** Makes one of the planner's tables. `rewritten`: all of its rows come and go with every run. */

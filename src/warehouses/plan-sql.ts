@@ -241,6 +241,7 @@ function matchCells(request: PlanRequest, value: ValueOf, dialect: Dialect): str
 /** Texts and nulls as one text: a JSON array. */
 function jsonArray(texts: readonly string[], dialect: Dialect): string {
   if (texts.length === 0) return "'[]'";
+  if (dialect.jsonArray) return dialect.jsonArray(texts);
   return `'[' || ${texts.map((text) => `coalesce(${dialect.json(text)}, 'null')`).join(" || ',' || ")} || ']'`;
 }
 

@@ -6,6 +6,7 @@ const benches: readonly (readonly string[])[] = [
   ["diff.ts", "duckdb"],
   ["diff.ts", "postgres"],
   ["memory.ts"],
+  ["worker.ts"],
   ["local.ts"],
   ["snowflake.ts"],
   ["webhooks.ts"],

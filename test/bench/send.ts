@@ -1,7 +1,9 @@
 /**
  * Sending beside the bare loop of the same HTTP client: rows in batches of a hundred to a service on loopback that takes
- * them at once and names each row in its answer. Both as the service counts, from its first request to its last. With the
- * peak of the process's memory, and how long an idle embedded service takes from an ask to its first request.
+ * them at once and names each row in its answer. Both as the service counts, from its first request to its last. The bare
+ * loop has the guarded fetch that adapters are given, as many requests at a time as a run, bodies that were made before,
+ * and reads and parses every answer; it reads no warehouse, maps nothing, and keeps no account of what became of a row.
+ * With the peak of the process's memory, and how long an idle embedded service takes from an ask to its first request.
  *
  *   node test/bench/send.ts [--rows 300000] [--store postgres|embedded] [--source duckdb|postgres]
  */
@@ -14,7 +16,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import pg from "pg";
-import { Agent, request } from "undici";
+import { createFetch } from "../../src/fetch.ts";
 import { Business } from "../end-to-end/business.ts";
 import { startPostgres } from "../postgres.ts";
 
@@ -126,7 +128,14 @@ async function seenBy(url: string): Promise<Seen> {
 
 /** Posts bodies that were made before, as many at a time as a run does. */
 async function bareLoop(url: string): Promise<Seen> {
-  const agent = new Agent({ keepAliveTimeout: 30_000 });
+  const adapter = { title: "HTTP service" };
+  const client = createFetch({
+    name: "service",
+    adapter,
+    secrets: [],
+    allowed: ["127.0.0.1"],
+    clock: { now: () => new Date() },
+  });
   const bodies = Array.from({ length: 50 }, (_, n) => preparedBody(n));
   let left = Math.ceil(rows / batch);
   const post = async (): Promise<void> => {
@@ -134,12 +143,13 @@ async function bareLoop(url: string): Promise<Seen> {
       left -= 1;
       const body = bodies[left % bodies.length] ?? "";
       const headers = { "content-type": "application/json" };
-      const answer = await request(`${url}/accounts`, { method: "POST", headers, body, dispatcher: agent });
-      await answer.body.text();
+      const answer = await client.fetch(`${url}/accounts`, { method: "POST", headers, body });
+      const { results } = (await answer.json()) as { readonly results: readonly unknown[] };
+      if (results.length !== batch) throw new Error(`an answer named ${results.length} rows`);
     }
   };
   await Promise.all(Array.from({ length: atATime }, post));
-  await agent.close();
+  await client.close();
   return await seenBy(url);
 }
 
@@ -159,7 +169,7 @@ interface Ran {
 /** A run in a process of its own, and the most memory that it had resident. */
 async function runMeasured(business: Business): Promise<Ran & { readonly peakMb: number }> {
   const command = join(import.meta.dirname, "../../src/cli/sluice.js");
-  const child = spawn(process.execPath, [command, "--dir", business.folder, "--json", "run", "accounts"], {
+  const child = spawn(command, ["--dir", business.folder, "--json", "run", "accounts"], {
     env: { PATH: process.env["PATH"], ...business.environment },
     stdio: ["ignore", "pipe", "inherit"],
   });

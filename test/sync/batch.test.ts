@@ -9,7 +9,8 @@ function batches(
   const batcher = new Batcher(limit);
   const closed: (SendableBatch | null)[] = changes.map(([operation, match, text = ""], at) => {
     const change = { seq: at + 1, match: { id: match }, record: { text }, destinationId: undefined, renamed: false };
-    return batcher.add(operation, { change, recordHash: "" });
+    const json = { matchJson: JSON.stringify(change.match), recordJson: JSON.stringify(change.record) };
+    return batcher.add(operation, { change, rowKey: match, recordHash: "", ...json });
   });
   const show = (batch: SendableBatch): string =>
     `${batch.operation} ${batch.changes.map(({ change }) => JSON.stringify(change.match["id"]).slice(1, -1)).join(" ")}`;

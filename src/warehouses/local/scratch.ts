@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { AppendColumn, Row, Session } from "../dialect.ts";
-import { DuckdbDatabase } from "../duckdb/database.ts";
+import type { DuckdbDatabase } from "../duckdb/database.ts";
 import { duckdbDialect } from "../duckdb/dialect.ts";
 
 export interface ScratchOptions {
@@ -43,6 +43,8 @@ export async function openScratch({
   await removeLeftOvers(parent);
   const folder = await mkdtemp(join(parent, "scratch-"));
   const spillFolder = join(folder, "spill");
+  // Imported late, for it is large, and most warehouses keep their own plans.
+  const { DuckdbDatabase } = await import("../duckdb/database.ts");
   const database = new DuckdbDatabase({
     path: ":memory:",
     memoryLimit,

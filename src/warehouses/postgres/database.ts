@@ -1,5 +1,8 @@
 /** A Postgres server, through a pool of connections. */
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import pg from "pg";
+import { from as copyFrom } from "pg-copy-streams";
 import type { Column } from "../../warehouse.ts";
 import type { AppendColumn, Database, PageQuery, Row, Session, SessionOptions } from "../dialect.ts";
 import { quote } from "../names.ts";
@@ -164,6 +167,21 @@ async function endTransaction(client: pg.PoolClient, failure: Error | undefined)
 /** Every value as the server's own text. */
 const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: string | null) => value };
 
+/** Rows as COPY reads them. */
+async function* copyTexts(pages: AsyncIterable<readonly Row[]>): AsyncIterable<Buffer> {
+  for await (const rows of pages) if (rows.length > 0) yield Buffer.from(rows.map(copyLine).join(""));
+}
+
+function copyLine(row: Row): string {
+  return `${row.map((value) => (value === null ? "\\N" : copyText(value))).join("\t")}\n`;
+}
+
+const copyEscapes: Readonly<Record<string, string>> = { "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r" };
+
+function copyText(value: string): string {
+  return /[\\\t\n\r]/.test(value) ? value.replaceAll(/[\\\t\n\r]/g, (letter) => copyEscapes[letter] ?? "") : value;
+}
+
 class PostgresSession implements Session {
   readonly #client: pg.PoolClient;
 
@@ -181,13 +199,13 @@ class PostgresSession implements Session {
 
   async append(table: string, columns: readonly AppendColumn[], pages: AsyncIterable<readonly Row[]>): Promise<void> {
     const names = columns.map(({ name }) => quote(name)).join(", ");
-    const lists = columns.map(({ type }, index) => `$${index + 1}::${type}[]`).join(", ");
-    const insert = `insert into ${table} (${names}) select * from unnest(${lists})`;
-    for await (const rows of pages) {
-      await this.#run(
-        insert,
-        columns.map((_, index) => rows.map((row) => row[index] ?? null)),
+    try {
+      await pipeline(
+        Readable.from(copyTexts(pages)),
+        this.#client.query(copyFrom(`copy ${table} (${names}) from stdin`)),
       );
+    } catch (error) {
+      throw warehouseError(error);
     }
   }
 

@@ -27,6 +27,8 @@ export const postgresDialect: Dialect = {
   },
   fingerprintText: (fingerprint) => `cast(${fingerprint} as varchar)`,
   json: (text) => `cast(to_json(${text}) as text)`,
+  // How a type becomes JSON is looked up once for the array, not for each text of it.
+  jsonArray: (texts) => `cast(to_json(array[${texts.join(", ")}]) as text)`,
   freeze: (plan, query) => [
     `drop table if exists ${plan}`,
     `create table ${plan} as\n${query}`,
