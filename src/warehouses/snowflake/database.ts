@@ -4,10 +4,11 @@ import { join } from "node:path";
 import type { Column } from "../../warehouse.ts";
 import { WarehouseError } from "../../errors.ts";
 import type { AppendColumn, Database, PageQuery, QueryTag, Row, Session, SessionOptions } from "../dialect.ts";
-import { parquetOf, unload, Unloaded } from "./bulk.ts";
 import { snowflakeDialect, toColumn } from "./dialect.ts";
 import { Driver } from "./driver.ts";
 import type { Answer, LoginOptions, Statement } from "./protocol.ts";
+import { unload, UnloadedPlan } from "./unloaded.ts";
+import { parquetOf } from "./upload.ts";
 
 export interface SnowflakeOptions {
   readonly login: LoginOptions;
@@ -33,6 +34,7 @@ export class SnowflakeDatabase implements Database {
   readonly #options: SnowflakeOptions;
   readonly #driver: Driver;
   #idle: number[] = [];
+  #inUse = 0;
 
   constructor(options: SnowflakeOptions) {
     this.#options = options;
@@ -43,7 +45,7 @@ export class SnowflakeDatabase implements Database {
     const session = await this.#take(options);
     try {
       const result = await work(session);
-      this.#idle.push(session.connection);
+      this.#giveBack(session);
       return result;
     } catch (error) {
       this.#discard(session);
@@ -80,7 +82,7 @@ export class SnowflakeDatabase implements Database {
       yield* read(session);
       ended = true;
     } finally {
-      if (ended) this.#idle.push(session.connection);
+      if (ended) this.#giveBack(session);
       else this.#discard(session);
     }
   }
@@ -91,6 +93,7 @@ export class SnowflakeDatabase implements Database {
       await unload(sql, into, session);
       return true;
     }, options);
+    await this.#rest();
     return done === null ? null : (await readdir(into)).map((file) => join(into, file));
   }
 
@@ -100,16 +103,13 @@ export class SnowflakeDatabase implements Database {
     const rows = `from ${plan} where seq > ${after} and seq <= ${until}`;
     if (until - after > this.#options.unloadRows) {
       const unloaded = await this.#unload(
-        (session) => Unloaded.from(`select seq, ${change} as change ${rows}`, session),
+        (session) => UnloadedPlan.from(`select seq, ${change} as change ${rows}`, session),
         { signal, tag },
       );
       if (unloaded !== null) {
-        try {
-          yield* unloaded.pages(query, signal);
-          return;
-        } finally {
-          await unloaded.close();
-        }
+        await this.#rest();
+        yield* unloaded.pages(query, signal);
+        return;
       }
     }
     const sql = `select ${change} ${rows} order by seq`;
@@ -121,11 +121,21 @@ export class SnowflakeDatabase implements Database {
   }
 
   async close(): Promise<void> {
+    await this.#closeIdle();
+    await this.#driver.close();
+  }
+
+  /** While files are read the driver has nothing to do: its memory is given back, unless another session needs it. */
+  async #rest(): Promise<void> {
+    if (this.#inUse > 0) return;
+    await this.#closeIdle();
+    if (this.#inUse === 0) await this.#driver.close();
+  }
+
+  async #closeIdle(): Promise<void> {
     const idle = this.#idle;
     this.#idle = [];
-    const closing = idle.map((connection) => this.#driver.call({ call: "close", connection }));
-    await Promise.allSettled(closing);
-    await this.#driver.close();
+    await Promise.allSettled(idle.map((connection) => this.#driver.call({ call: "close", connection })));
   }
 
   /** An idle session may have ended at Snowflake meanwhile: it is then opened anew at its first statement. */
@@ -133,13 +143,24 @@ export class SnowflakeDatabase implements Database {
     options.signal?.throwIfAborted();
     const open = (): Promise<number> => this.#open(options.signal);
     const idle = this.#idle.pop();
-    return idle === undefined
-      ? new SnowflakeSession(this.#driver, await open(), options)
-      : new SnowflakeSession(this.#driver, idle, options, open);
+    this.#inUse += 1;
+    if (idle !== undefined) return new SnowflakeSession(this.#driver, idle, options, open);
+    try {
+      return new SnowflakeSession(this.#driver, await open(), options);
+    } catch (error) {
+      this.#inUse -= 1;
+      throw error;
+    }
+  }
+
+  #giveBack({ connection }: SnowflakeSession): void {
+    this.#inUse -= 1;
+    this.#idle.push(connection);
   }
 
   /** What went wrong in a session may have left it in any state. */
   #discard({ connection }: SnowflakeSession): void {
+    this.#inUse -= 1;
     void this.#driver.call({ call: "close", connection }).catch(() => undefined);
   }
 
