@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { WarehouseError } from "../../src/errors.ts";
 import type { ModelQuery, Warehouse } from "../../src/warehouse.ts";
-import snowflake from "../../src/warehouses/snowflake/index.ts";
+import snowflake, { openDatabase } from "../../src/warehouses/snowflake/index.ts";
 import serveSnowflake, { type ServedSnowflake } from "../../src/warehouses/snowflake/sandbox/index.ts";
 
 const terms = { match: ["id"], salt: "s", scope: "changes", removals: true } as const;
@@ -238,6 +238,80 @@ describe("connections", () => {
     await expect(asked).rejects.toThrow();
     await expect.poll(async () => (await slow())?.code).toBe("000604");
   });
+});
+
+describe("transactions", () => {
+  const patiently = { timeout: 30_000 };
+  const run = (fence: number) => ({ id: `run_${fence}`, fence });
+  const planOf = async (fence: number, sync = "owned", signal?: AbortSignal): Promise<unknown> => {
+    const columns = await warehouse.columns(table("one"));
+    const request = { run: run(fence), model: table("one"), columns, now: new Date(), ...terms };
+    return await warehouse.planner(sync).plan(request, signal);
+  };
+  const asked = async (): Promise<readonly { sql: string; status: string; code: string | null }[]> =>
+    (await (await fetch(`${sandbox.url}/_sandbox/requests`)).json()) as never;
+  const freezing = async () => (await asked()).findLast(({ sql }) => /^insert into .*plan_owned/i.test(sql));
+
+  test("a plan whose worker was taken over is ended with its statement, and its worker is told", async () => {
+    sandbox.faults.add({ statement: "with source as", fault: { kind: "hang" } });
+    const late = failure(planOf(1));
+    await expect.poll(async () => (await freezing())?.status, patiently).toBe("running");
+    const first = (await asked()).findLastIndex(({ sql }) => /^insert into .*plan_owned/i.test(sql));
+    await expect(planOf(2)).resolves.toMatchObject({ added: 1 });
+    expect((await asked())[first]?.code).toBe("000604");
+    expect((await late).message).toMatch(/canceled|ended/);
+    expect(await warehouse.planner("owned").openRuns()).toEqual([run(2)]);
+  });
+
+  const connection = (): Parameters<typeof openDatabase>[0] =>
+    snowflake.connection.parse({
+      ...{ account: "acme-eu1", username: "sluice", password: "right", database: "SANDBOX", schema: "PUBLIC" },
+      base_url: sandbox.url,
+    });
+
+  test.each([
+    ["a lower fence is ended, and what its worker writes afterwards is not committed either", 1, ["none"]],
+    ["a higher fence is left alone", 3, ["after", "before", "none"]],
+    ["other tables is left alone", null, ["after", "before", "none"]],
+  ])("a transaction that another one meets under %s", async (_, fence, left) => {
+    const database = openDatabase(connection());
+    opened.push(database);
+    await sandbox.run("create or replace table halves as select 'none' as a");
+    const owner = fence === null ? { name: "others", fence: 1 } : { name: "halves", fence };
+    const work = database.transaction(
+      async (session) => {
+        await session.execute("insert into HALVES values ('before')");
+        await database.transaction((other) => other.query("select 1"), { owner: { name: "halves", fence: 2 } });
+        await session.execute("insert into HALVES values ('after')");
+      },
+      { owner },
+    );
+    if (fence === 1) expect((await failure(work)).code).toBe("transaction_ended");
+    else await work;
+    expect((await sandbox.query("select a from halves order by a")).flat()).toEqual(left);
+  });
+
+  test("a plan that is cancelled stops in Snowflake, and leaves no transaction", async () => {
+    sandbox.faults.add({ statement: "with source as", fault: { kind: "hang" } });
+    const stop = new AbortController();
+    const planning = planOf(1, "owned_no_more", stop.signal);
+    await expect.poll(async () => (await freezing())?.status, patiently).toBe("running");
+    stop.abort();
+    await expect(planning).rejects.toThrow();
+    await expect.poll(async () => (await freezing())?.code, patiently).toBe("000604");
+    await sandbox.run("insert into halves values ('the lock is free')");
+  });
+});
+
+test("binds go with their statement: no stage is made, which would end the transaction that they are part of", async () => {
+  const planner = warehouse.planner("bound");
+  const columns = await warehouse.columns(table("one"));
+  const run = { id: "run_bound", fence: 1 };
+  await planner.plan({ run, model: table("one"), columns, now: new Date(), ...terms });
+  await planner.record(run, [[{ seq: 1, kind: "accepted", recordHash: "h" }]]);
+  expect(await planner.commit(run, { now: new Date(), backOff: { firstMs: 1, maxMs: 1 } })).toBe("committed");
+  const asked = (await (await fetch(`${sandbox.url}/_sandbox/requests`)).json()) as { sql: string }[];
+  expect(asked.filter(({ sql }) => /stage|^put/i.test(sql))).toEqual([]);
 });
 
 test("every statement of a run tells sync, run and step in its tag; tags and tables' names hold no row's value", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Column } from "../../warehouse.ts";
 import { WarehouseError } from "../../errors.ts";
 import type { AppendColumn, Database, PageQuery, QueryTag, Row, Session, SessionOptions } from "../dialect.ts";
+import { begin, currentTransaction, endAbandoned, transactionEnded } from "./transactions.ts";
 import { snowflakeDialect, toColumn } from "./dialect.ts";
 import { Driver } from "./driver.ts";
 import type { Answer, LoginOptions, Statement } from "./protocol.ts";
@@ -18,11 +19,14 @@ export interface SnowflakeOptions {
   readonly unloadRows: number;
 }
 
-/** What answers depend on is the same in every session, whatever account, user or role have set. */
+/**
+ * What answers depend on is the same in every session, whatever account, user or role have set. Without `autocommit` a
+ * statement whose transaction another worker has ended commits nothing by itself.
+ */
 function pinned(statementTimeoutSeconds: number): string {
   return `alter session set timezone = 'UTC', timestamp_type_mapping = 'TIMESTAMP_NTZ', week_start = 1,
     binary_output_format = 'HEX', strict_json_output = true, error_on_nondeterministic_merge = true,
-    abort_detached_query = false, multi_statement_count = 1, statement_timeout_in_seconds = ${statementTimeoutSeconds}`;
+    abort_detached_query = false, autocommit = false, multi_statement_count = 1, statement_timeout_in_seconds = ${statementTimeoutSeconds}`;
 }
 
 const streamRows = 5000;
@@ -53,11 +57,16 @@ export class SnowflakeDatabase implements Database {
     }
   }
 
-  async transaction<T>(work: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T> {
+  async transaction<T>(work: (session: Session) => Promise<T>, options: SessionOptions = {}): Promise<T> {
     return await this.session(async (session) => {
-      await session.execute("begin transaction");
+      const { owner } = options;
+      if (owner !== undefined) await endAbandoned(owner, session);
+      await session.execute(begin(owner));
       try {
+        const id = owner && (await currentTransaction(session));
         const result = await work(session);
+        // One that was ended meanwhile is followed by another of its own accord: see `autocommit` above.
+        if (owner && (await currentTransaction(session)) !== id) throw transactionEnded();
         await session.execute("commit");
         return result;
       } catch (error) {
@@ -171,16 +180,17 @@ export class SnowflakeDatabase implements Database {
   }
 
   /** Null where the account does not let rows be unloaded: the driver brings them then, in more time and memory. */
-  async #unload<T>(
-    work: (session: SnowflakeSession) => Promise<T>,
-    options: SessionOptions | undefined,
-  ): Promise<T | null> {
+  async #unload<T>(work: (session: SnowflakeSession) => Promise<T>, options: SessionOptions = {}): Promise<T | null> {
+    const session = await this.#take(options);
     try {
-      return await this.session(work, options);
+      return await work(session);
     } catch (error) {
-      options?.signal?.throwIfAborted();
+      options.signal?.throwIfAborted();
       if (error instanceof WarehouseError && (error.code === "sql_error" || error.code === "not_granted")) return null;
       throw error;
+    } finally {
+      // It may have begun a transaction by itself.
+      this.#discard(session);
     }
   }
 }

@@ -48,10 +48,21 @@ process.on("message", (message: ToProcess) => {
   );
 });
 // It ends with the service and not before: a run that is being stopped still has to commit.
-process.on("disconnect", () => process.exit());
+process.on("disconnect", () => void leave());
 process.on("exit", () => rmSync(tmpdir(), { recursive: true, force: true }));
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
+
+/** Snowflake would go on with what it was asked, and keep what is locked: a service that was killed cannot say so. */
+async function leave(): Promise<void> {
+  for (const statement of running.values()) statement.cancel(() => undefined);
+  const closing = Promise.allSettled([...connections.keys()].map(close));
+  await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, leaveMs))]);
+  process.exit();
+}
+
+/** A Snowflake that cannot be reached keeps nobody waiting. */
+const leaveMs = 5000;
 
 function tell(message: FromProcess): void {
   // Without a channel there is nobody left to tell.
@@ -85,7 +96,10 @@ async function open({ id, login, first }: Extract<Call, { call: "open" }> & { id
   return id;
 }
 
-/** NULL stays null, and numbers keep every digit. */
+/**
+ * NULL stays null, and numbers keep every digit. Binds go with their statement: the driver would make a stage for many,
+ * which wants a grant more and ends the transaction that they are part of.
+ */
 function withSafeDefaults(login: LoginOptions): LoginOptions {
   return {
     ...login,
@@ -95,6 +109,7 @@ function withSafeDefaults(login: LoginOptions): LoginOptions {
     fetchAsString: ["Number", "Boolean", "Date", "JSON", "Buffer"] as never,
     representNullAsStringNull: false,
     clientSessionKeepAlive: true,
+    arrayBindingThreshold: Number.MAX_SAFE_INTEGER,
   };
 }
 

@@ -4,6 +4,7 @@ import type { Engine } from "./engine.ts";
 import { insufficientPrivileges } from "./failure.ts";
 import { type ResultSet, type ResultSize, smallResult } from "./results.ts";
 import { fullRowType } from "./rowtype.ts";
+import type { Session } from "./session.ts";
 import { textColumn, type Transfer } from "./stage-statements.ts";
 import type { Stages } from "./stages.ts";
 
@@ -33,6 +34,10 @@ export interface Workplace {
   readonly loaded: Set<string>;
   /** Where the server listens. */
   readonly url: () => string;
+  /** The sessions that are open. */
+  readonly sessions: () => readonly Session[];
+  /** Stops what runs in a session. */
+  readonly abort: (session: Session) => void;
   /** The answer that a query was given. Throws when there is none. */
   readonly answer: (queryId: string) => ResultSet;
 }
