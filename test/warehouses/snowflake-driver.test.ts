@@ -121,6 +121,37 @@ describe("values", () => {
   });
 });
 
+async function readAll(source: Warehouse, name: string): Promise<readonly (readonly (string | null)[] | null)[]> {
+  const columns = await source.columns(table(name));
+  const run = { id: `run_${name}`, fence: 1 };
+  const planner = source.planner(name);
+  await planner.plan({ run, model: table(name), columns, now: new Date(), ...terms });
+  const rows: (readonly (string | null)[] | null)[] = [];
+  for await (const page of planner.read(run, { columns, pageRows: 1000 })) rows.push(...page.map(({ cells }) => cells));
+  return rows;
+}
+
+describe("the rows of a plan", () => {
+  test("come many in one value, in their order", async () => {
+    await sandbox.run(
+      "create table many as select 'K' || lpad(i::varchar, 5, '0') as id, i as n from range(3001) r(i)",
+    );
+    const rows = await readAll(warehouse, "many");
+    expect(rows.map((cells) => Number(cells?.[1]))).toEqual(Array.from({ length: 3001 }, (_, index) => index));
+    const asked = (await (await fetch(`${sandbox.url}/_sandbox/requests`)).json()) as { sql: string; rows: number }[];
+    expect(asked.findLast(({ sql }) => /plan_many.*order by/is.test(sql))?.rows).toBe(13);
+  });
+
+  test("come one by one where many are more than one value can be", async () => {
+    await sandbox.run(
+      "create table wide as select 'K' || (100 + i) as id, repeat('é', 50000) as a from range(300) r(i)",
+    );
+    const rows = await readAll(warehouse, "wide");
+    expect(rows.map((cells) => cells?.[0])).toEqual(Array.from({ length: 300 }, (_, index) => `K${100 + index}`));
+    expect(rows.every((cells) => cells?.[1]?.length === 50_000)).toBe(true);
+  });
+});
+
 describe("the driver's process", () => {
   test("the driver, whose settings are global, is not loaded in the service's own process", () => {
     const loaded = Object.keys(createRequire(import.meta.url).cache).filter((file) => /snowflake-sdk/.test(file));
@@ -265,7 +296,11 @@ describe("transactions", () => {
 
   const connection = (): Parameters<typeof openDatabase>[0] =>
     snowflake.connection.parse({
-      ...{ account: "acme-eu1", username: "sluice", password: "right", database: "SANDBOX", schema: "PUBLIC" },
+      account: "acme-eu1",
+      username: "sluice",
+      password: "right",
+      database: "SANDBOX",
+      schema: "PUBLIC",
       base_url: sandbox.url,
     });
 

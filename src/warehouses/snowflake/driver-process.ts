@@ -31,15 +31,9 @@ snowflake.configure({
   xmlColumnVariantParser: asItIs,
 });
 
-interface Reading {
-  readonly pages: RowPages;
-  /** The service parses each page as a whole: one text is handed over faster than many. */
-  readonly joined: boolean;
-}
-
 const connections = new Map<number, Connection>();
 const running = new Map<number, RowStatement>();
-const readings = new Map<number, Reading>();
+const readings = new Map<number, RowPages>();
 
 process.on("message", (message: ToProcess) => {
   answer(message).then(
@@ -129,8 +123,7 @@ async function run(id: number, connection: Connection, statement: Statement): Pr
       }
     }
     case "pages":
-    case "texts":
-      readings.set(id, { pages: read(done, statement.pageRows), joined: statement.answer === "texts" });
+      readings.set(id, read(done, statement.pageRows));
       return { reading: id };
   }
 }
@@ -196,16 +189,14 @@ function isCut(error: unknown): boolean {
 }
 
 async function nextPage(id: number): Promise<Answer> {
-  const reading = readings.get(id);
-  const page = (await reading?.pages.next()) ?? null;
+  const page = (await readings.get(id)?.next()) ?? null;
   if (page === null) readings.delete(id);
-  if (!reading?.joined) return { page };
-  return { text: page && `[${page.map(([text]) => text).join(",")}]` };
+  return { page };
 }
 
 function stop(id: number): void {
   running.get(id)?.cancel(() => undefined);
-  readings.get(id)?.pages.end();
+  readings.get(id)?.end();
   readings.delete(id);
 }
 

@@ -60,7 +60,7 @@ export class Executor {
         await use(plain, session, () => this.#schemas(session));
         return done("Statement executed successfully.");
       case "SHOW":
-        return { result: await show(plain, session, this.#place.sessions()), statementType: types.other };
+        return { result: await show(plain, session, this.#place.sessions.all()), statementType: types.other };
       case "DESC":
       case "DESCRIBE":
         return { result: await describeTable(plain, session), statementType: types.other };
@@ -98,7 +98,7 @@ export class Executor {
       row === null ? { kind: "rows", table } : { kind: row.length === 0 ? "none" : "row", values: row };
     const scanned = new Set<string>();
     const translated = translate(sql, this.#context(session, binds, scanned));
-    for (const id of scanned) await makeResultTable(resultTableName(id), this.#place.answer(id), session);
+    for (const id of scanned) await makeResultTable(resultTableName(id), this.#place.queries().answer(id), session);
     if (translated.target === null) {
       const result = execution.describeOnly
         ? smallResult(await describe(connection, translated.sql), [])
@@ -134,11 +134,11 @@ export class Executor {
   async #abortTransaction(sql: string, session: Session): Promise<Executed> {
     const { user } = session;
     const [, id = ""] = abortsTransaction.exec(sql) ?? [];
-    const other = this.#place
-      .sessions()
+    const other = this.#place.sessions
+      .all()
       .find((one) => one !== session && one.user === user && String(one.transaction?.id) === id);
     if (other !== undefined) {
-      this.#place.abort(other);
+      this.#place.queries().abortAll(other);
       await other.inTurn(() => other.rollback());
     }
     const words = other === undefined ? `Transaction ${id} not found.` : "Aborted transaction id.";

@@ -70,9 +70,8 @@ async function serveSnowflake(options: SnowflakeSandboxOptions = {}): Promise<Se
     url,
     storageToken,
     loaded,
-    sessions: () => sessions.all(),
-    abort: (session) => queries.abortAll(session),
-    answer: (queryId) => queries.answer(queryId),
+    sessions,
+    queries: () => queries,
   });
   const queries: Queries = new Queries(executor);
   readBodies(server);
