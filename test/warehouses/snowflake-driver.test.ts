@@ -143,10 +143,9 @@ describe("the rows of a plan", () => {
   });
 
   test("come one by one where many are more than one value can be", async () => {
-    await sandbox.run(
-      "create table wide as select 'K' || (100 + i) as id, repeat('é', 50000) as a from range(300) r(i)",
-    );
-    const rows = await readAll(warehouse, "wide");
+    const roomy = await served({ memoryLimit: "2GB" });
+    await roomy.run("create table wide as select 'K' || (100 + i) as id, repeat('é', 50000) as a from range(300) r(i)");
+    const rows = await readAll(connect(roomy.url), "wide");
     expect(rows.map((cells) => cells?.[0])).toEqual(Array.from({ length: 300 }, (_, index) => `K${100 + index}`));
     expect(rows.every((cells) => cells?.[1]?.length === 50_000)).toBe(true);
   });
