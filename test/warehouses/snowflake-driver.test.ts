@@ -1,7 +1,7 @@
 /** What Snowflake's driver does by default, and Sluice does not let it do. */
 import { generateKeyPairSync } from "node:crypto";
 import { createRequire } from "node:module";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer, type IncomingMessage, type Server } from "node:http";
@@ -24,6 +24,16 @@ function connect(url: string, more: object = { password: "right" }): Warehouse {
   opened.push(warehouse);
   return warehouse;
 }
+
+const connection = (url: string): Parameters<typeof openDatabase>[0] =>
+  snowflake.connection.parse({
+    account: "acme-eu1",
+    username: "sluice",
+    password: "right",
+    database: "SANDBOX",
+    schema: "PUBLIC",
+    base_url: url,
+  });
 
 async function served(options: Parameters<typeof serveSnowflake>[0] = {}): Promise<ServedSnowflake> {
   const sandbox = await serveSnowflake(options);
@@ -92,6 +102,12 @@ describe("values", () => {
     try {
       const through = connect(url);
       expect(await firstRow(through, table("hostile"))).toContain("(process.exit(66),42)");
+      // As it is, without being made text in Snowflake.
+      const raw = openDatabase(connection(url));
+      opened.push(raw);
+      expect(await raw.session((session) => session.query("select payload, id from HOSTILE"))).toEqual([
+        ["(process.exit(66),42)", "K1"],
+      ]);
       // The process that read it lives on.
       expect(await firstRow(through, table("one"))).toEqual(["K1"]);
     } finally {
@@ -104,6 +120,11 @@ describe("values", () => {
     await sandbox.run(`create table nothing as select 'NULL' as id, null::varchar as a, 'NULL' as b, null::integer as c,
       null::date as d, null::boolean as e, null::double as f, null::timestamp as g, null::json as h`);
     expect(await firstRow(warehouse, table("nothing"))).toEqual(["NULL", null, "NULL", ...Array(6).fill(null)]);
+    const raw = openDatabase(connection(sandbox.url));
+    opened.push(raw);
+    expect(await raw.session((session) => session.query("select * from NOTHING"))).toEqual([
+      ["NULL", null, "NULL", ...Array(6).fill(null)],
+    ]);
   });
 
   test("every digit of a number and of a time is kept", async () => {
@@ -152,6 +173,21 @@ describe("the rows of a plan", () => {
 });
 
 describe("the driver's process", () => {
+  test("is one for each source: what one of them does to its own, another does not meet", async () => {
+    const processes = (): readonly string[] =>
+      readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").split(" ").filter(Boolean);
+    await warehouse.check();
+    const before = processes();
+    const other = connect(sandbox.url);
+    await other.check();
+    const own = processes().filter((pid) => !before.includes(pid));
+    expect(own).toHaveLength(1);
+    process.kill(Number(own[0]), "SIGKILL");
+    expect(await firstRow(warehouse, table("one"))).toEqual(["K1"]);
+    await other.check().catch(() => undefined);
+    expect(await firstRow(other, table("one"))).toEqual(["K1"]);
+  });
+
   test("the driver, whose settings are global, is not loaded in the service's own process", () => {
     const loaded = Object.keys(createRequire(import.meta.url).cache).filter((file) => /snowflake-sdk/.test(file));
     expect(loaded).toEqual([]);
@@ -293,22 +329,12 @@ describe("transactions", () => {
     expect(await warehouse.planner("owned").openRuns()).toEqual([run(2)]);
   });
 
-  const connection = (): Parameters<typeof openDatabase>[0] =>
-    snowflake.connection.parse({
-      account: "acme-eu1",
-      username: "sluice",
-      password: "right",
-      database: "SANDBOX",
-      schema: "PUBLIC",
-      base_url: sandbox.url,
-    });
-
   test.each([
     ["a lower fence is ended, and what its worker writes afterwards is not committed either", 1, ["none"]],
     ["a higher fence is left alone", 3, ["after", "before", "none"]],
     ["other tables is left alone", null, ["after", "before", "none"]],
   ])("a transaction that another one meets under %s", async (_, fence, left) => {
-    const database = openDatabase(connection());
+    const database = openDatabase(connection(sandbox.url));
     opened.push(database);
     await sandbox.run("create or replace table halves as select 'none' as a");
     const owner = fence === null ? { name: "others", fence: 1 } : { name: "halves", fence };
@@ -346,6 +372,22 @@ test("binds go with their statement: no stage is made, which would end the trans
   expect(await planner.commit(run, { now: new Date(), backOff: { firstMs: 1, maxMs: 1 } })).toBe("committed");
   const asked = (await (await fetch(`${sandbox.url}/_sandbox/requests`)).json()) as { sql: string }[];
   expect(asked.filter(({ sql }) => /stage|^put/i.test(sql))).toEqual([]);
+});
+
+test.each([
+  ["a number that is none", "id::number", "K-secret", "100038"],
+  ["a number that is too large", "cast('99999' || '55555' as number(4, 0))", "55555", "100038"],
+  ["a text that is no JSON", "parse_json('{' || id)", "K-secret", "100069"],
+])("%s: the error says so without the row's value", async (_, expression, value, code) => {
+  await sandbox.run("create or replace table faulty as select 'K-secret' as id");
+  const model = { from: { sql: `select id, ${expression} as a from FAULTY` }, key: ["id"] };
+  const columns = await warehouse.columns(model);
+  const error = await failure(warehouse.sample(model, columns, 1));
+  expect(error.code).toBe("sql_error");
+  expect(`${error.message} ${error.hint} ${String(error.cause)}`).not.toContain(value);
+  expect(error.message).toMatch(/recognized|range|JSON/i);
+  const asked = (await (await fetch(`${sandbox.url}/_sandbox/requests`)).json()) as { code: string | null }[];
+  expect(asked.some((one) => one.code === code)).toBe(true);
 });
 
 test("every statement of a run tells sync, run and step in its tag; tags and tables' names hold no row's value", async () => {
