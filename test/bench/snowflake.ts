@@ -31,6 +31,8 @@ const login = { account: "bench", username: "BENCH", password: "bench" };
 interface Told {
   readonly plan: number;
   readonly whole: number;
+  /** Seconds of a processor that the reading process took meanwhile, which others on the machine change little. */
+  readonly busy: number;
   readonly rows: number;
 }
 
@@ -58,11 +60,13 @@ async function readPlan(url: string, unloadRows: number): Promise<Told> {
   const terms = { match: ["id"], salt: "s", scope: "changes", removals: true, now: new Date() } as const;
   const plan = await timed(() => planner.plan({ run, model, columns, ...terms }));
   let count = 0;
+  const idle = process.cpuUsage();
   const whole = await timed(async () => {
     for await (const page of planner.read(run, { columns, pageRows: 1000 })) count += page.length;
   });
+  const busy = busySince(idle);
   await warehouse.close();
-  return { plan, whole, rows: count };
+  return { plan, whole, busy, rows: count };
 }
 
 async function readByDefault(url: string): Promise<Told> {
@@ -71,6 +75,7 @@ async function readByDefault(url: string): Promise<Told> {
   const connection = driver.createConnection({ ...login, accessUrl: url, database: "SANDBOX", schema: "PUBLIC" });
   await new Promise<void>((resolve, reject) => connection.connect((error) => (error ? reject(error) : resolve())));
   let count = 0;
+  const idle = process.cpuUsage();
   const whole = await timed(
     () =>
       new Promise<void>((resolve, reject) => {
@@ -85,7 +90,12 @@ async function readByDefault(url: string): Promise<Told> {
         connection.execute({ sqlText: "select * from MODEL", streamResult: true, complete });
       }),
   );
-  return { plan: 0, whole, rows: count };
+  return { plan: 0, whole, busy: busySince(idle), rows: count };
+}
+
+function busySince(idle: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(idle);
+  return (user + system) / 1_000_000;
 }
 
 /** The statements of the sandbox's history that a reading consists of: one of them is the work. */
@@ -158,11 +168,11 @@ async function measure(): Promise<void> {
   }
 }
 
-function tell(path: string, { plan, whole, snowflake, peak, each, rows: count }: Measured): void {
+function tell(path: string, { plan, whole, snowflake, busy, peak, each, rows: count }: Measured): void {
   const perSecond = (seconds: number): string => `${Math.round(count / seconds).toLocaleString("en")} rows/s`;
   const seconds = (number: number): string => `${number.toFixed(1)} s`;
   console.log(
-    `  ${path.padEnd(8)} reading ${perSecond(whole - snowflake)} (${seconds(whole - snowflake)}), Snowflake's own work ${seconds(snowflake)}, whole ${perSecond(whole)}; plan before that ${seconds(plan)}; peak memory ${peak.toFixed(0)} MB (service and driver, each at its own peak: ${each.map((mb) => mb.toFixed(0)).join(" and ")})`,
+    `  ${path.padEnd(8)} reading ${perSecond(whole - snowflake)} (${seconds(whole - snowflake)}, of which the service was busy ${seconds(busy)}), Snowflake's own work ${seconds(snowflake)}, whole ${perSecond(whole)}; plan before that ${seconds(plan)}; peak memory ${peak.toFixed(0)} MB (service and driver, each at its own peak: ${each.map((mb) => mb.toFixed(0)).join(" and ")})`,
   );
 }
 
