@@ -1,12 +1,8 @@
 /** Reads a plan window by window, each with a query of its own: nothing stays open while a page is being sent. */
 import type { Database, PageQuery, Row } from "./dialect.ts";
 
-/** How windows are read. */
-interface WindowReading {
-  readonly read: (sql: string) => Promise<Iterable<Row>>;
-  /** Pages that are read by one query. */
-  readonly windowPages?: number;
-}
+/** Pages that are read by one query. */
+const windowPages = 4;
 
 /**
  * The pages of a plan as JSON arrays, one value each: text by text, JavaScript would take longer to fetch the rows than
@@ -14,11 +10,11 @@ interface WindowReading {
  */
 export async function* readPages(
   { plan, change, after, until, pageRows }: PageQuery,
-  { read, windowPages = 4 }: WindowReading,
+  read: (sql: string) => Promise<readonly Row[]>,
   signal?: AbortSignal,
 ): AsyncIterable<string> {
   const windowRows = windowPages * pageRows;
-  const window = (from: number): Promise<Iterable<Row>> | undefined => {
+  const window = (from: number): Promise<readonly Row[]> | undefined => {
     if (from >= until) return undefined;
     const pages = read(`select '[' || string_agg(${change}, ',' order by seq) || ']' from ${plan}
       where seq > ${from} and seq <= ${Math.min(from + windowRows, until)}
@@ -29,7 +25,7 @@ export async function* readPages(
   };
   let next = window(after);
   for (let from = after; next !== undefined; from += windowRows) {
-    const pages: Iterable<Row> = await next;
+    const pages: readonly Row[] = await next;
     signal?.throwIfAborted();
     next = window(from + windowRows);
     for (const [page] of pages) if (page != null) yield page;
@@ -42,6 +38,5 @@ export function pagesBySeq(
   query: PageQuery,
   signal?: AbortSignal,
 ): AsyncIterable<string> {
-  const read: WindowReading["read"] = (sql) => database.session((session) => session.query(sql), { signal });
-  return readPages(query, { read }, signal);
+  return readPages(query, (sql) => database.session((session) => session.query(sql), { signal }), signal);
 }

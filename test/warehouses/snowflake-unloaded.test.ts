@@ -8,7 +8,7 @@ const duckdb = await DuckDBInstance.create(":memory:");
 afterAll(() => duckdb.closeSync());
 
 /** A session whose GET brings files with these rows of a range, each file in the order that it names. */
-function bringing(files: readonly string[], brought: { folder: string }): StageSession {
+function bringing(files: readonly string[], brought: { folder: string }, text = "i"): StageSession {
   return {
     execute: () => Promise.resolve(0),
     settled: () => Promise.resolve(),
@@ -16,8 +16,8 @@ function bringing(files: readonly string[], brought: { folder: string }): StageS
       brought.folder = /'file:\/\/(.*)\/'/.exec(sql)?.[1] ?? "";
       const connection = await duckdb.connect();
       for (const [index, rows] of files.entries()) {
-        await connection.run(`copy (select i as seq, '[' || i || ']' as change from range(1, 200001) r(i) ${rows})
-          to '${brought.folder}/data_0_${index}_0.snappy.parquet' (format parquet, row_group_size 10000)`);
+        await connection.run(`copy (select i as seq, '[' || ${text} || ']' as change from range(1, 200001) r(i) ${rows})
+          to '${brought.folder}/data_0_${index}_0.snappy.parquet' (format parquet, row_group_size ${text === "i" ? 10_000 : 2048})`);
       }
       connection.closeSync();
       return [];
@@ -83,5 +83,30 @@ test.each([
   const brought = { folder: "" };
   const plan = await UnloadedPlan.from("select", bringing(files, brought));
   await expect(seqsOf(plan)).rejects.toMatchObject({ code: "unload_incomplete" });
+  expect(existsSync(brought.folder)).toBe(false);
+});
+
+test("rows that together are larger than DuckDB's memory are read in it, a few at a time", async () => {
+  const brought = { folder: "" };
+  const large = "i || ',\"' || repeat('x', 5000) || '\"'";
+  const plan = await UnloadedPlan.from("select", bringing(["where i <= 30000 order by i"], brought, large));
+  let rows = 0;
+  let longest = 0;
+  for await (const page of plan.pages({ ...query, until: 30_000 })) {
+    rows += (JSON.parse(page) as unknown[]).length;
+    longest = Math.max(longest, page.length);
+  }
+  expect(rows).toBe(30_000);
+  expect(longest).toBeLessThan(200_000);
+});
+
+test("a file that wants more memory than there is says so, and what to do", async () => {
+  const brought = { folder: "" };
+  const files = ["where i <= 100 order by i"];
+  const plan = await UnloadedPlan.from("select", bringing(files, brought, "repeat('x', 2000000) || i"));
+  const read = async (): Promise<void> => {
+    for await (const _page of plan.pages({ ...query, until: 100 }));
+  };
+  await expect(read()).rejects.toMatchObject({ code: "out_of_memory", hint: expect.stringContaining("unload_rows") });
   expect(existsSync(brought.folder)).toBe(false);
 });

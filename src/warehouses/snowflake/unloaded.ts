@@ -2,8 +2,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { WarehouseError } from "../../errors.ts";
-import type { PageQuery, Session } from "../dialect.ts";
-import { readPages } from "../pages.ts";
+import type { PageQuery, Row, Session } from "../dialect.ts";
 import { newFolder, Workbench } from "./workbench.ts";
 
 /** What unloading needs of a session. */
@@ -30,19 +29,19 @@ interface Stretch {
   readonly to: number;
 }
 
-/** The most rows that are taken out of a file at a time. */
+/** The most rows, and about the most bytes, that are taken out of a file at a time. */
 const stretchRows = 32_768;
+const stretchBytes = 12 * 1024 * 1024;
 /** Where stretches have fewer rows than that, all is sorted before it is read. */
 const shortStretch = 1000;
 /** So few of them may be short. */
 const fewStretches = 100;
 /**
- * What JavaScript parses of a text of more than 100 kB goes to where garbage stays longest; rows of a few hundred bytes
- * in smaller pages take a third of the memory.
+ * What JavaScript parses of a text of more than 100 kB goes to where garbage stays longest; in smaller pages rows take a
+ * third of the memory.
  */
 const pageRows = 250;
-/** Pages that one query reads: a query takes longer than to read a page. */
-const windowPages = 32;
+const pageBytes = 64 * 1024;
 
 /** A plan that was unloaded and is here now: `seq` and `change`, in any number of files and in any order. */
 export class UnloadedPlan {
@@ -65,43 +64,62 @@ export class UnloadedPlan {
   }
 
   /** The pages in order of seq, once: each file is gone when it was read. */
-  async *pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<string> {
+  async *pages({ after, until, pageRows: most }: PageQuery, signal?: AbortSignal): AsyncIterable<string> {
     await using workbench = await Workbench.open(this.#folder);
-    const size = Math.min(pageRows, query.pageRows);
-    const stretches = await inOrder(workbench, query.until - query.after);
-    requireAll(stretches, query.until - query.after);
-    const load = (index: number): Promise<string | null> => {
-      const table = takeOut(stretches[index], `stretch_${index}`, workbench);
+    const width = await averageWidth(workbench, until - after);
+    const size = atMost(pageBytes / width, Math.min(pageRows, most));
+    const stretches = await inOrder(workbench, until - after, atMost(stretchBytes / width, stretchRows));
+    requireAll(stretches, until - after);
+    const take = (index: number): Promise<Iterable<Row>> => {
+      const pages = pagesOf(stretches[index], size, workbench);
       // Its failure is told when its turn comes.
-      table.catch(() => undefined);
-      return table;
+      pages.catch(() => undefined);
+      return pages;
     };
-    let next = load(0);
-    for (const [index, { file, from, to }] of stretches.entries()) {
-      const table = (await next) ?? "";
+    let next = take(0);
+    for (const [index, { file }] of stretches.entries()) {
+      const pages: Iterable<Row> = await next;
       signal?.throwIfAborted();
-      next = load(index + 1);
-      const within = { ...query, plan: table, change: "change", after: from - 1, until: to, pageRows: size };
-      yield* readPages(within, { read: (sql) => workbench.texts(sql), windowPages }, signal);
-      await workbench.run(`drop table ${table}`);
-      if (!stretches.slice(index + 1).some((later) => later.file === file)) await rm(file);
+      // Taken out of its file while this one is looked at.
+      next = take(index + 1);
+      for (const [page] of pages) if (page != null) yield page;
+      if (stretches[index + 1]?.file !== file && !stretches.slice(index + 1).some((later) => later.file === file))
+        await rm(file);
     }
   }
+}
+
+/** Bytes of a row. */
+async function averageWidth(workbench: Workbench, rows: number): Promise<number> {
+  const files = await parquetFiles(workbench);
+  if (files.length === 0) return 1;
+  const [[bytes] = []] = await workbench.rows(
+    `select sum(total_uncompressed_size) from parquet_metadata([${files.map(quoted).join(", ")}])`,
+  );
+  return Math.max(1, Number(bytes ?? 0) / rows);
+}
+
+function atMost(wanted: number, most: number): number {
+  return Math.max(1, Math.min(most, Math.floor(wanted)));
 }
 
 /**
  * The stretches of all files by their numbers. Snowflake unloads with several threads, each of them in long stretches;
  * were they short, the whole is sorted first, by way of a file again.
  */
-async function inOrder(workbench: Workbench, rows: number): Promise<readonly Stretch[]> {
-  const found = await stretchesIn(workbench, Math.max(fewStretches, rows / shortStretch));
+async function inOrder(workbench: Workbench, rows: number, longest: number): Promise<readonly Stretch[]> {
+  const found = await stretchesIn(
+    workbench,
+    longest,
+    Math.max(fewStretches, rows / Math.min(shortStretch, longest / 4)),
+  );
   if (found !== null) return found;
   const files = await parquetFiles(workbench);
   const sorted = join(workbench.folder, "sorted.parquet");
   await workbench.run(`copy (select seq, change from ${reading(files)} order by seq)
-    to ${quoted(sorted)} (format parquet, compression snappy, row_group_size ${stretchRows / 4})`);
+    to ${quoted(sorted)} (format parquet, compression snappy, row_group_size ${Math.max(2048, Math.floor(longest / 4))})`);
   for (const file of files) await rm(file);
-  return (await stretchesIn(workbench, Infinity)) ?? [];
+  return (await stretchesIn(workbench, longest, Infinity)) ?? [];
 }
 
 /** A plan's numbers have no gaps, so it can be told whether every row came. */
@@ -114,26 +132,25 @@ function requireAll(stretches: readonly Stretch[], rows: number): void {
 }
 
 /** The stretches of all files, if they are not more than that and each is whole. */
-async function stretchesIn(workbench: Workbench, most: number): Promise<readonly Stretch[] | null> {
+async function stretchesIn(workbench: Workbench, longest: number, most: number): Promise<readonly Stretch[] | null> {
   const files = await parquetFiles(workbench);
   if (files.length === 0) return [];
   const from = reading(files, "filename = true, file_row_number = true");
   // Of rows that follow one another, number and place in the file differ by the same.
   const found = await workbench.rows(`select filename, min(seq), max(seq), count(*) from ${from}
-    group by filename, seq - file_row_number, floor(seq / ${stretchRows}) order by min(seq)
+    group by filename, seq - file_row_number, floor(seq / ${longest}) order by min(seq)
     ${most === Infinity ? "" : `limit ${Math.ceil(most) + 1}`}`);
   const stretches = found.map(([file, min, max]) => ({ file: file ?? "", from: Number(min), to: Number(max) }));
   const whole = stretches.every(({ from: first, to }, index) => Number(found[index]?.[3]) === to - first + 1);
   return whole && stretches.length <= most ? stretches : null;
 }
 
-/** Takes a stretch's rows out of their file, into a table. Null after the last one. */
-async function takeOut(stretch: Stretch | undefined, table: string, workbench: Workbench): Promise<string | null> {
-  if (stretch === undefined) return null;
+/** A stretch's rows as pages; none after the last stretch. */
+async function pagesOf(stretch: Stretch | undefined, size: number, workbench: Workbench): Promise<Iterable<Row>> {
+  if (stretch === undefined) return [];
   const { file, from, to } = stretch;
-  await workbench.runBeside(`create table ${table} as select seq, change from ${reading([file])}
-    where seq >= ${from} and seq <= ${to}`);
-  return table;
+  return await workbench.texts(`select '[' || string_agg(change, ',' order by seq) || ']' from ${reading([file])}
+    where seq >= ${from} and seq <= ${to} group by floor((seq - ${from}) / ${size}) order by min(seq)`);
 }
 
 async function parquetFiles({ folder }: Workbench): Promise<readonly string[]> {

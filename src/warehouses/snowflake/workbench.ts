@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DuckDBAppender, type DuckDBConnection, type DuckDBDataChunk, DuckDBInstance } from "@duckdb/node-api";
+import { messageOf, WarehouseError } from "../../errors.ts";
 import type { Row } from "../dialect.ts";
 
 /** What does not fit goes to files in the folder. */
@@ -11,18 +12,13 @@ const memoryLimit = "96MB";
 export class Workbench implements AsyncDisposable {
   readonly folder: string;
   readonly #instance: DuckDBInstance;
-  /** Two, for what is to go on side by side: a connection does one thing after the other. */
-  readonly #connections: readonly [DuckDBConnection, DuckDBConnection];
+  readonly #connection: DuckDBConnection;
   readonly #running = new Set<Promise<unknown>>();
 
-  private constructor(
-    folder: string,
-    instance: DuckDBInstance,
-    connections: readonly [DuckDBConnection, DuckDBConnection],
-  ) {
+  private constructor(folder: string, instance: DuckDBInstance, connection: DuckDBConnection) {
     this.folder = folder;
     this.#instance = instance;
-    this.#connections = connections;
+    this.#connection = connection;
   }
 
   /** Opens one in a folder, which is gone afterwards; by default a new one. */
@@ -38,21 +34,16 @@ export class Workbench implements AsyncDisposable {
       allocator_bulk_deallocation_flush_threshold: "16MB",
       enable_external_file_cache: "false",
     });
-    return new Workbench(own, instance, [await instance.connect(), await instance.connect()]);
+    return new Workbench(own, instance, await instance.connect());
   }
 
   async run(sql: string): Promise<void> {
-    await this.#until(this.#connections[0].run(sql));
-  }
-
-  /** Runs beside what else is asked. */
-  async runBeside(sql: string): Promise<void> {
-    await this.#until(this.#connections[1].run(sql));
+    await this.#until(this.#connection.run(sql));
   }
 
   /** An answer with every value as text. */
   async rows(sql: string): Promise<readonly Row[]> {
-    const rows = (await this.#until(this.#connections[0].runAndReadAll(sql))).getRows();
+    const rows = (await this.#until(this.#connection.runAndReadAll(sql))).getRows();
     return rows.map((row) => row.map((value) => (value === null ? null : String(value))));
   }
 
@@ -65,18 +56,18 @@ export class Workbench implements AsyncDisposable {
   }
 
   async #chunks(sql: string): Promise<readonly DuckDBDataChunk[]> {
-    return await (await this.#connections[0].stream(sql)).fetchAllChunks();
+    return await (await this.#connection.stream(sql)).fetchAllChunks();
   }
 
   appender(table: string): Promise<DuckDBAppender> {
-    return this.#connections[0].createAppender(table);
+    return this.#connection.createAppender(table);
   }
 
   /** What is still running ends before the files go. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const connection of this.#connections) connection.interrupt();
+    this.#connection.interrupt();
     await Promise.allSettled(this.#running);
-    for (const connection of this.#connections) connection.closeSync();
+    this.#connection.closeSync();
     this.#instance.closeSync();
     await rm(this.folder, { recursive: true, force: true });
   }
@@ -85,6 +76,12 @@ export class Workbench implements AsyncDisposable {
     this.#running.add(work);
     try {
       return await work;
+    } catch (error) {
+      if (!/^Out of Memory/.test(messageOf(error))) throw error;
+      throw new WarehouseError("out_of_memory", `DuckDB needed more than ${memoryLimit} for rows that are unloaded.`, {
+        hint: "Select fewer or smaller columns, or raise unload_rows in the source's connection: the driver brings the rows then.",
+        cause: error,
+      });
     } finally {
       this.#running.delete(work);
     }
