@@ -77,7 +77,7 @@ export class Workbench implements AsyncDisposable {
     try {
       return await work;
     } catch (error) {
-      if (!/^Out of Memory/.test(messageOf(error))) throw error;
+      if (!messageOf(error).startsWith("Out of Memory")) throw error;
       throw new WarehouseError("out_of_memory", `DuckDB needed more than ${memoryLimit} for rows that are unloaded.`, {
         hint: "Select fewer or smaller columns, or raise unload_rows in the source's connection: the driver brings the rows then.",
         cause: error,
