@@ -122,4 +122,15 @@ export interface SessionOptions {
   /** Refuse every write, where the warehouse can. */
   readonly readOnly?: boolean;
   readonly tag?: QueryTag | undefined;
+  /** Of a transaction: on whose behalf it writes. */
+  readonly owner?: Owner | undefined;
+}
+
+/**
+ * Who writes a sync's tables. Where a warehouse lets statements go on whose client is gone, those that were begun under
+ * this name with a lower fence have ended before the owner's transaction begins, and are never committed.
+ */
+export interface Owner {
+  readonly name: string;
+  readonly fence: number;
 }

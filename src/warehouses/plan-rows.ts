@@ -112,10 +112,11 @@ export function wireCell({ type }: Column, cell: Cell): Cell {
 }
 
 function wireFloat(cell: Cell): Cell {
-  // Only a name or an exponent has letters.
+  // Only a name or an exponent has letters. There may be millions of cells, and names are rare.
   if (cell === null || !/[a-z]/i.test(cell)) return cell;
-  const named: Readonly<Record<string, string>> = { nan: "NaN", inf: "Infinity", "-inf": "-Infinity" };
-  return named[cell.toLowerCase()] ?? String(Number(cell));
+  if (/^nan$/i.test(cell)) return "NaN";
+  if (/^-?inf$/i.test(cell)) return cell.startsWith("-") ? "-Infinity" : "Infinity";
+  return String(Number(cell));
 }
 
 /** The counts of a plan that was just made. */

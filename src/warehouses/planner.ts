@@ -13,7 +13,7 @@ import type {
   StateRow,
 } from "../warehouse.ts";
 import { commitStatements } from "./commit-sql.ts";
-import type { Database, QueryTag, Session } from "./dialect.ts";
+import type { Database, Owner, QueryTag, Session } from "./dialect.ts";
 import { type PlannerTables, plannerTables } from "./names.ts";
 import { changeText, countPlan, parseChanges } from "./plan-rows.ts";
 import { makeLookedUp } from "./model-sql.ts";
@@ -87,7 +87,7 @@ export class SqlPlanner implements Planner {
         if (!dryRun) await this.#open(session, request);
         return await count(session, target);
       },
-      { signal, tag: this.#tag(run, "plan") },
+      { signal, tag: this.#tag(run, "plan"), ...(dryRun ? {} : { owner: this.#owner(run) }) },
     );
   }
 
@@ -126,7 +126,7 @@ export class SqlPlanner implements Planner {
         const part = await scalar(session, `select coalesce(max(part), 0) + 1 from ${this.#tables.outcomes}`);
         await session.append(this.#tables.outcomes, outcomeColumns, outcomeRows(run, part, outcomes));
       },
-      { tag: this.#tag(run, "record") },
+      { tag: this.#tag(run, "record"), owner: this.#owner(run) },
     );
   }
 
@@ -151,7 +151,7 @@ export class SqlPlanner implements Planner {
         await this.#clear(session);
         return "committed";
       },
-      { tag: this.#tag(run, "commit") },
+      { tag: this.#tag(run, "commit"), owner: this.#owner(run) },
     );
   }
 
@@ -166,15 +166,19 @@ export class SqlPlanner implements Planner {
   async takeOver(run: RunRef): Promise<boolean> {
     await this.#prepare();
     const raise = `update ${this.#tables.runs} set fence = ${fenceOf(run)} where ${this.#isOpen(run)} and fence < ${fenceOf(run)}`;
-    return (await this.#database.session((session) => session.execute(raise))) > 0;
+    const options = { tag: this.#tag(run, "take over"), owner: this.#owner(run) };
+    return (await this.#database.transaction((session) => session.execute(raise), options)) > 0;
   }
 
   async discard(run: RunRef): Promise<void> {
     await this.#prepare();
     const close = `update ${this.#tables.runs} set status = 'discarded' where ${this.#isOpen(run)} and fence <= ${fenceOf(run)}`;
-    await this.#database.transaction(async (session) => {
-      if ((await session.execute(close)) > 0) await this.#clear(session);
-    });
+    await this.#database.transaction(
+      async (session) => {
+        if ((await session.execute(close)) > 0) await this.#clear(session);
+      },
+      { tag: this.#tag(run, "discard"), owner: this.#owner(run) },
+    );
   }
 
   async *state(): AsyncIterable<readonly StateRow[]> {
@@ -211,6 +215,10 @@ export class SqlPlanner implements Planner {
 
   #tag(run: RunRef, step: string): QueryTag {
     return { sync: this.#name, run: run.id, step };
+  }
+
+  #owner({ fence }: RunRef): Owner {
+    return { name: this.#tables.plan, fence };
   }
 
   #isRun(run: RunRef): string {

@@ -44,14 +44,17 @@ export class SqlRecords implements KeptRecords {
   async stage(run: RunRef, pages: AsyncIterable<readonly StagedRecord[]>): Promise<void> {
     await this.#prepare();
     const { database, tables } = this.#options;
-    await database.transaction(async (session) => {
-      await session.execute(`delete from ${tables.staged}`);
-      // Another worker that has taken over stages for itself.
-      const open = `select 1 from ${tables.runs} where run_id = ${database.dialect.literal(run.id)} and status = 'open'
+    await database.transaction(
+      async (session) => {
+        await session.execute(`delete from ${tables.staged}`);
+        // Another worker that has taken over stages for itself.
+        const open = `select 1 from ${tables.runs} where run_id = ${database.dialect.literal(run.id)} and status = 'open'
         and fence = ${fenceOf(run)}`;
-      if ((await session.query(open)).length > 0)
-        await session.append(tables.staged, stagedColumns, rowsOf(run, pages));
-    });
+        if ((await session.query(open)).length > 0)
+          await session.append(tables.staged, stagedColumns, rowsOf(run, pages));
+      },
+      { owner: { name: tables.plan, fence: run.fence } },
+    );
   }
 
   async find(rowKeys: readonly string[]): Promise<ReadonlyMap<string, string>> {

@@ -1,7 +1,7 @@
 /** What Snowflake's driver does by default, and Sluice does not let it do. */
 import { generateKeyPairSync } from "node:crypto";
 import { createRequire } from "node:module";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer, type IncomingMessage, type Server } from "node:http";
@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { WarehouseError } from "../../src/errors.ts";
 import type { ModelQuery, Warehouse } from "../../src/warehouse.ts";
-import snowflake from "../../src/warehouses/snowflake/index.ts";
+import snowflake, { openDatabase } from "../../src/warehouses/snowflake/index.ts";
 import serveSnowflake, { type ServedSnowflake } from "../../src/warehouses/snowflake/sandbox/index.ts";
 
 const terms = { match: ["id"], salt: "s", scope: "changes", removals: true } as const;
@@ -24,6 +24,16 @@ function connect(url: string, more: object = { password: "right" }): Warehouse {
   opened.push(warehouse);
   return warehouse;
 }
+
+const connection = (url: string): Parameters<typeof openDatabase>[0] =>
+  snowflake.connection.parse({
+    account: "acme-eu1",
+    username: "sluice",
+    password: "right",
+    database: "SANDBOX",
+    schema: "PUBLIC",
+    base_url: url,
+  });
 
 async function served(options: Parameters<typeof serveSnowflake>[0] = {}): Promise<ServedSnowflake> {
   const sandbox = await serveSnowflake(options);
@@ -92,6 +102,12 @@ describe("values", () => {
     try {
       const through = connect(url);
       expect(await firstRow(through, table("hostile"))).toContain("(process.exit(66),42)");
+      // As it is, without being made text in Snowflake.
+      const raw = openDatabase(connection(url));
+      opened.push(raw);
+      expect(await raw.session((session) => session.query("select payload, id from HOSTILE"))).toEqual([
+        ["(process.exit(66),42)", "K1"],
+      ]);
       // The process that read it lives on.
       expect(await firstRow(through, table("one"))).toEqual(["K1"]);
     } finally {
@@ -104,6 +120,11 @@ describe("values", () => {
     await sandbox.run(`create table nothing as select 'NULL' as id, null::varchar as a, 'NULL' as b, null::integer as c,
       null::date as d, null::boolean as e, null::double as f, null::timestamp as g, null::json as h`);
     expect(await firstRow(warehouse, table("nothing"))).toEqual(["NULL", null, "NULL", ...Array(6).fill(null)]);
+    const raw = openDatabase(connection(sandbox.url));
+    opened.push(raw);
+    expect(await raw.session((session) => session.query("select * from NOTHING"))).toEqual([
+      ["NULL", null, "NULL", ...Array(6).fill(null)],
+    ]);
   });
 
   test("every digit of a number and of a time is kept", async () => {
@@ -121,7 +142,52 @@ describe("values", () => {
   });
 });
 
+async function readAll(source: Warehouse, name: string): Promise<readonly (readonly (string | null)[] | null)[]> {
+  const columns = await source.columns(table(name));
+  const run = { id: `run_${name}`, fence: 1 };
+  const planner = source.planner(name);
+  await planner.plan({ run, model: table(name), columns, now: new Date(), ...terms });
+  const rows: (readonly (string | null)[] | null)[] = [];
+  for await (const page of planner.read(run, { columns, pageRows: 1000 })) rows.push(...page.map(({ cells }) => cells));
+  return rows;
+}
+
+describe("the rows of a plan", () => {
+  test("come many in one value, in their order", async () => {
+    await sandbox.run(
+      "create table many as select 'K' || lpad(i::varchar, 5, '0') as id, i as n from range(3001) r(i)",
+    );
+    const rows = await readAll(warehouse, "many");
+    expect(rows.map((cells) => Number(cells?.[1]))).toEqual(Array.from({ length: 3001 }, (_, index) => index));
+    const asked = (await (await fetch(`${sandbox.url}/_sandbox/requests`)).json()) as { sql: string; rows: number }[];
+    expect(asked.findLast(({ sql }) => /plan_many.*order by/is.test(sql))?.rows).toBe(13);
+  });
+
+  test("come one by one where many are more than one value can be", async () => {
+    const roomy = await served({ memoryLimit: "2GB" });
+    await roomy.run("create table wide as select 'K' || (100 + i) as id, repeat('é', 50000) as a from range(300) r(i)");
+    const rows = await readAll(connect(roomy.url), "wide");
+    expect(rows.map((cells) => cells?.[0])).toEqual(Array.from({ length: 300 }, (_, index) => `K${100 + index}`));
+    expect(rows.every((cells) => cells?.[1]?.length === 50_000)).toBe(true);
+  });
+});
+
 describe("the driver's process", () => {
+  test("is one for each source: what one of them does to its own, another does not meet", async () => {
+    const processes = (): readonly string[] =>
+      readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").split(" ").filter(Boolean);
+    await warehouse.check();
+    const before = processes();
+    const other = connect(sandbox.url);
+    await other.check();
+    const own = processes().filter((pid) => !before.includes(pid));
+    expect(own).toHaveLength(1);
+    process.kill(Number(own[0]), "SIGKILL");
+    expect(await firstRow(warehouse, table("one"))).toEqual(["K1"]);
+    await other.check().catch(() => undefined);
+    expect(await firstRow(other, table("one"))).toEqual(["K1"]);
+  });
+
   test("the driver, whose settings are global, is not loaded in the service's own process", () => {
     const loaded = Object.keys(createRequire(import.meta.url).cache).filter((file) => /snowflake-sdk/.test(file));
     expect(loaded).toEqual([]);
@@ -238,6 +304,90 @@ describe("connections", () => {
     await expect(asked).rejects.toThrow();
     await expect.poll(async () => (await slow())?.code).toBe("000604");
   });
+});
+
+describe("transactions", () => {
+  const patiently = { timeout: 30_000 };
+  const run = (fence: number) => ({ id: `run_${fence}`, fence });
+  const planOf = async (fence: number, sync = "owned", signal?: AbortSignal): Promise<unknown> => {
+    const columns = await warehouse.columns(table("one"));
+    const request = { run: run(fence), model: table("one"), columns, now: new Date(), ...terms };
+    return await warehouse.planner(sync).plan(request, signal);
+  };
+  const asked = async (): Promise<readonly { sql: string; status: string; code: string | null }[]> =>
+    (await (await fetch(`${sandbox.url}/_sandbox/requests`)).json()) as never;
+  const freezing = async () => (await asked()).findLast(({ sql }) => /^insert into .*plan_owned/i.test(sql));
+
+  test("a plan whose worker was taken over is ended with its statement, and its worker is told", async () => {
+    sandbox.faults.add({ statement: "with source as", fault: { kind: "hang" } });
+    const late = failure(planOf(1));
+    await expect.poll(async () => (await freezing())?.status, patiently).toBe("running");
+    const first = (await asked()).findLastIndex(({ sql }) => /^insert into .*plan_owned/i.test(sql));
+    await expect(planOf(2)).resolves.toMatchObject({ added: 1 });
+    expect((await asked())[first]?.code).toBe("000604");
+    expect((await late).message).toMatch(/canceled|ended/);
+    expect(await warehouse.planner("owned").openRuns()).toEqual([run(2)]);
+  });
+
+  test.each([
+    ["a lower fence is ended, and what its worker writes afterwards is not committed either", 1, ["none"]],
+    ["a higher fence is left alone", 3, ["after", "before", "none"]],
+    ["other tables is left alone", null, ["after", "before", "none"]],
+  ])("a transaction that another one meets under %s", async (_, fence, left) => {
+    const database = openDatabase(connection(sandbox.url));
+    opened.push(database);
+    await sandbox.run("create or replace table halves as select 'none' as a");
+    const owner = fence === null ? { name: "others", fence: 1 } : { name: "halves", fence };
+    const work = database.transaction(
+      async (session) => {
+        await session.execute("insert into HALVES values ('before')");
+        await database.transaction((other) => other.query("select 1"), { owner: { name: "halves", fence: 2 } });
+        await session.execute("insert into HALVES values ('after')");
+      },
+      { owner },
+    );
+    if (fence === 1) expect((await failure(work)).code).toBe("transaction_ended");
+    else await work;
+    expect((await sandbox.query("select a from halves order by a")).flat()).toEqual(left);
+  });
+
+  test("a plan that is cancelled stops in Snowflake, and leaves no transaction", async () => {
+    sandbox.faults.add({ statement: "with source as", fault: { kind: "hang" } });
+    const stop = new AbortController();
+    const planning = planOf(1, "owned_no_more", stop.signal);
+    await expect.poll(async () => (await freezing())?.status, patiently).toBe("running");
+    stop.abort();
+    await expect(planning).rejects.toThrow();
+    await expect.poll(async () => (await freezing())?.code, patiently).toBe("000604");
+    await sandbox.run("insert into halves values ('the lock is free')");
+  });
+});
+
+test("binds go with their statement: no stage is made, which would end the transaction that they are part of", async () => {
+  const planner = warehouse.planner("bound");
+  const columns = await warehouse.columns(table("one"));
+  const run = { id: "run_bound", fence: 1 };
+  await planner.plan({ run, model: table("one"), columns, now: new Date(), ...terms });
+  await planner.record(run, [[{ seq: 1, kind: "accepted", recordHash: "h" }]]);
+  expect(await planner.commit(run, { now: new Date(), backOff: { firstMs: 1, maxMs: 1 } })).toBe("committed");
+  const asked = (await (await fetch(`${sandbox.url}/_sandbox/requests`)).json()) as { sql: string }[];
+  expect(asked.filter(({ sql }) => /stage|^put/i.test(sql))).toEqual([]);
+});
+
+test.each([
+  ["a number that is none", "id::number", "K-secret", "100038"],
+  ["a number that is too large", "cast('99999' || '55555' as number(4, 0))", "55555", "100038"],
+  ["a text that is no JSON", "parse_json('{' || id)", "K-secret", "100069"],
+])("%s: the error says so without the row's value", async (_, expression, value, code) => {
+  await sandbox.run("create or replace table faulty as select 'K-secret' as id");
+  const model = { from: { sql: `select id, ${expression} as a from FAULTY` }, key: ["id"] };
+  const columns = await warehouse.columns(model);
+  const error = await failure(warehouse.sample(model, columns, 1));
+  expect(error.code).toBe("sql_error");
+  expect(`${error.message} ${error.hint} ${String(error.cause)}`).not.toContain(value);
+  expect(error.message).toMatch(/recognized|range|JSON/i);
+  const asked = (await (await fetch(`${sandbox.url}/_sandbox/requests`)).json()) as { code: string | null }[];
+  expect(asked.some((one) => one.code === code)).toBe(true);
 });
 
 test("every statement of a run tells sync, run and step in its tag; tags and tables' names hold no row's value", async () => {

@@ -220,6 +220,39 @@ describe("sessions", () => {
     await run(second, "commit");
   });
 
+  test("without autocommit a write begins a transaction; what is defined is there at once", async () => {
+    const second = await connect(sandbox.url);
+    await run(second, "alter session set autocommit = false");
+    await run(second, "create or replace table unsaid (a number)");
+    await run(second, "insert into unsaid values (1)");
+    expect(await rows(connection, "select count(*) from unsaid")).toEqual([["0"]]);
+    await run(second, "commit");
+    expect(await rows(connection, "select count(*) from unsaid")).toEqual([["1"]]);
+    await close(second);
+  });
+
+  test("a transaction outlives its client, is shown by its name to its user, and is ended from elsewhere", async () => {
+    const lost = await connect(sandbox.url);
+    await run(connection, "create or replace table orphaned (a number)");
+    await run(lost, "begin transaction name mine_7");
+    const [[id = ""] = []] = await rows(lost, "select current_transaction()");
+    await run(lost, "insert into orphaned values (1)");
+    sandbox.faults.add({ statement: "values (2)", fault: { kind: "hang" } });
+    const hanging = codeOf(run(lost, "insert into orphaned values (2)"));
+    const shown = await rows(connection, "show transactions");
+    expect(shown.map(([number, user, , name]) => [number, user, name])).toContainEqual([id, "SLUICE", "MINE_7"]);
+    const stranger = await connect(sandbox.url, { username: "OTHER" });
+    expect((await rows(stranger, "show transactions")).map(([number]) => number)).not.toContain(id);
+    await run(stranger, `select system$abort_transaction(${id})`);
+    expect((await rows(connection, "show transactions")).map(([number]) => number)).toContain(id);
+    await run(connection, `select system$abort_transaction(${id})`);
+    expect(await hanging).toBe("000604");
+    expect(await rows(lost, "select current_transaction()")).toEqual([[null]]);
+    // What comes after it is no part of it.
+    await run(lost, "insert into orphaned values (3)");
+    expect(await rows(connection, "select a from orphaned")).toEqual([["3"]]);
+  });
+
   test("what a statement defines ends the transaction before it", async () => {
     await run(connection, "create or replace table kept (a number)");
     await run(connection, "begin");
@@ -477,7 +510,6 @@ describe("SQL", () => {
     ["execute immediate $$ begin return 1; end $$", "000002"],
     ["create table copy clone marts.accounts", "000002"],
     ["merge into marts.accounts t using (select 1 a) s on s.a = 1 when not matched by source then delete", "001003"],
-    ["alter session set autocommit = false", "000002"],
     ["create function f() returns int as '1'", "000002"],
     ["list @nowhere", "002003"],
   ];

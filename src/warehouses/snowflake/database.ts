@@ -4,10 +4,12 @@ import { join } from "node:path";
 import type { Column } from "../../warehouse.ts";
 import { WarehouseError } from "../../errors.ts";
 import type { AppendColumn, Database, PageQuery, QueryTag, Row, Session, SessionOptions } from "../dialect.ts";
-import { parquetOf, unload, Unloaded } from "./bulk.ts";
+import { begin, currentTransaction, endAbandoned, transactionEnded } from "./transactions.ts";
 import { snowflakeDialect, toColumn } from "./dialect.ts";
 import { Driver } from "./driver.ts";
 import type { Answer, LoginOptions, Statement } from "./protocol.ts";
+import { unload, UnloadedPlan } from "./unloaded.ts";
+import { parquetOf } from "./upload.ts";
 
 export interface SnowflakeOptions {
   readonly login: LoginOptions;
@@ -17,11 +19,14 @@ export interface SnowflakeOptions {
   readonly unloadRows: number;
 }
 
-/** What answers depend on is the same in every session, whatever account, user or role have set. */
+/**
+ * What answers depend on is the same in every session, whatever account, user or role have set. Without `autocommit` a
+ * statement whose transaction another worker has ended commits nothing by itself.
+ */
 function pinned(statementTimeoutSeconds: number): string {
   return `alter session set timezone = 'UTC', timestamp_type_mapping = 'TIMESTAMP_NTZ', week_start = 1,
     binary_output_format = 'HEX', strict_json_output = true, error_on_nondeterministic_merge = true,
-    abort_detached_query = false, multi_statement_count = 1, statement_timeout_in_seconds = ${statementTimeoutSeconds}`;
+    abort_detached_query = false, autocommit = false, multi_statement_count = 1, statement_timeout_in_seconds = ${statementTimeoutSeconds}`;
 }
 
 const streamRows = 5000;
@@ -33,6 +38,7 @@ export class SnowflakeDatabase implements Database {
   readonly #options: SnowflakeOptions;
   readonly #driver: Driver;
   #idle: number[] = [];
+  #inUse = 0;
 
   constructor(options: SnowflakeOptions) {
     this.#options = options;
@@ -43,7 +49,7 @@ export class SnowflakeDatabase implements Database {
     const session = await this.#take(options);
     try {
       const result = await work(session);
-      this.#idle.push(session.connection);
+      this.#giveBack(session);
       return result;
     } catch (error) {
       this.#discard(session);
@@ -51,11 +57,16 @@ export class SnowflakeDatabase implements Database {
     }
   }
 
-  async transaction<T>(work: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T> {
+  async transaction<T>(work: (session: Session) => Promise<T>, options: SessionOptions = {}): Promise<T> {
     return await this.session(async (session) => {
-      await session.execute("begin transaction");
+      const { owner } = options;
+      if (owner !== undefined) await endAbandoned(owner, session);
+      await session.execute(begin(owner));
       try {
+        const id = owner && (await currentTransaction(session));
         const result = await work(session);
+        // One that was ended meanwhile is followed by another of its own accord: see `autocommit` above.
+        if (owner && (await currentTransaction(session)) !== id) throw transactionEnded();
         await session.execute("commit");
         return result;
       } catch (error) {
@@ -80,7 +91,7 @@ export class SnowflakeDatabase implements Database {
       yield* read(session);
       ended = true;
     } finally {
-      if (ended) this.#idle.push(session.connection);
+      if (ended) this.#giveBack(session);
       else this.#discard(session);
     }
   }
@@ -91,29 +102,26 @@ export class SnowflakeDatabase implements Database {
       await unload(sql, into, session);
       return true;
     }, options);
+    await this.#rest();
     return done === null ? null : (await readdir(into)).map((file) => join(into, file));
   }
 
   async *pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<string> {
-    const { plan, change, after, until, pageRows, tag } = query;
+    const { plan, change, after, until, tag } = query;
     if (until <= after) return;
     const rows = `from ${plan} where seq > ${after} and seq <= ${until}`;
     if (until - after > this.#options.unloadRows) {
       const unloaded = await this.#unload(
-        (session) => Unloaded.from(`select seq, ${change} as change ${rows}`, session),
+        (session) => UnloadedPlan.from(`select seq, ${change} as change ${rows}`, session),
         { signal, tag },
       );
       if (unloaded !== null) {
-        try {
-          yield* unloaded.pages(query, signal);
-          return;
-        } finally {
-          await unloaded.close();
-        }
+        await this.#rest();
+        yield* unloaded.pages(query, signal);
+        return;
       }
     }
-    const sql = `select ${change} ${rows} order by seq`;
-    yield* this.#reading({ signal, tag }, (session) => session.texts(sql, pageRows));
+    yield* this.#reading({ signal, tag }, (session) => pagesOf(query, session));
   }
 
   hold(): () => void {
@@ -121,11 +129,21 @@ export class SnowflakeDatabase implements Database {
   }
 
   async close(): Promise<void> {
+    await this.#closeIdle();
+    await this.#driver.close();
+  }
+
+  /** While files are read the driver has nothing to do: its memory is given back, unless another session needs it. */
+  async #rest(): Promise<void> {
+    if (this.#inUse > 0) return;
+    await this.#closeIdle();
+    if (this.#inUse === 0) await this.#driver.close();
+  }
+
+  async #closeIdle(): Promise<void> {
     const idle = this.#idle;
     this.#idle = [];
-    const closing = idle.map((connection) => this.#driver.call({ call: "close", connection }));
-    await Promise.allSettled(closing);
-    await this.#driver.close();
+    await Promise.allSettled(idle.map((connection) => this.#driver.call({ call: "close", connection })));
   }
 
   /** An idle session may have ended at Snowflake meanwhile: it is then opened anew at its first statement. */
@@ -133,13 +151,24 @@ export class SnowflakeDatabase implements Database {
     options.signal?.throwIfAborted();
     const open = (): Promise<number> => this.#open(options.signal);
     const idle = this.#idle.pop();
-    return idle === undefined
-      ? new SnowflakeSession(this.#driver, await open(), options)
-      : new SnowflakeSession(this.#driver, idle, options, open);
+    this.#inUse += 1;
+    if (idle !== undefined) return new SnowflakeSession(this.#driver, idle, options, open);
+    try {
+      return new SnowflakeSession(this.#driver, await open(), options);
+    } catch (error) {
+      this.#inUse -= 1;
+      throw error;
+    }
+  }
+
+  #giveBack({ connection }: SnowflakeSession): void {
+    this.#inUse -= 1;
+    this.#idle.push(connection);
   }
 
   /** What went wrong in a session may have left it in any state. */
   #discard({ connection }: SnowflakeSession): void {
+    this.#inUse -= 1;
     void this.#driver.call({ call: "close", connection }).catch(() => undefined);
   }
 
@@ -150,18 +179,47 @@ export class SnowflakeDatabase implements Database {
   }
 
   /** Null where the account does not let rows be unloaded: the driver brings them then, in more time and memory. */
-  async #unload<T>(
-    work: (session: SnowflakeSession) => Promise<T>,
-    options: SessionOptions | undefined,
-  ): Promise<T | null> {
+  async #unload<T>(work: (session: SnowflakeSession) => Promise<T>, options: SessionOptions = {}): Promise<T | null> {
+    const session = await this.#take(options);
     try {
-      return await this.session(work, options);
+      return await work(session);
     } catch (error) {
-      options?.signal?.throwIfAborted();
+      options.signal?.throwIfAborted();
       if (error instanceof WarehouseError && (error.code === "sql_error" || error.code === "not_granted")) return null;
       throw error;
+    } finally {
+      // It may have begun a transaction by itself.
+      this.#discard(session);
     }
   }
+}
+
+/** So many rows of a plan come as one value: the driver takes longer to hand over a row than to parse it. */
+const rowsInOne = 250;
+/** So many of these values cross over from the driver's process at a time. */
+const valuesAtATime = 8;
+
+/** A plan's pages, made in Snowflake, or here where rows are so large that a few are more than one value can be. */
+async function* pagesOf(
+  { plan, change, after, until, pageRows }: PageQuery,
+  session: Pick<SnowflakeSession, "pages">,
+): AsyncIterable<string> {
+  const rows = `from ${plan} where seq > ${after} and seq <= ${until}`;
+  const size = Math.min(pageRows, rowsInOne);
+  const joined = `select '[' || listagg(${change}, ',') within group (order by seq) || ']' ${rows}
+    group by floor((seq - ${after + 1}) / ${size}) order by min(seq)`;
+  let begun = false;
+  try {
+    for await (const values of session.pages(joined, valuesAtATime)) {
+      begun = true;
+      for (const [text] of values) yield text ?? "[]";
+    }
+    return;
+  } catch (error) {
+    if (begun || !(error instanceof WarehouseError) || error.code !== "sql_error") throw error;
+  }
+  const single = `select ${change} ${rows} order by seq`;
+  for await (const page of session.pages(single, pageRows)) yield `[${page.map(([text]) => text).join(",")}]`;
 }
 
 export class SnowflakeSession implements Session {
@@ -207,17 +265,8 @@ export class SnowflakeSession implements Session {
     return expected(await this.#run({ sql, answer: "columns" }), "columns").map(toColumn);
   }
 
-  pages(sql: string, pageRows: number): AsyncIterable<readonly Row[]> {
-    return this.#read({ sql, answer: "pages", pageRows }, (answer) => expected(answer, "page"));
-  }
-
-  /** Of a query for one JSON text a row: each page as a JSON array. */
-  texts(sql: string, pageRows: number): AsyncIterable<string> {
-    return this.#read({ sql, answer: "texts", pageRows }, (answer) => expected(answer, "text"));
-  }
-
-  async *#read<Page>(statement: Statement, pageOf: (answer: Answer) => Page | null): AsyncIterable<Page> {
-    const reading = expected(await this.#run(statement), "reading");
+  async *pages(sql: string, pageRows: number): AsyncIterable<readonly Row[]> {
+    const reading = expected(await this.#run({ sql, answer: "pages", pageRows }), "reading");
     const ask = (): Promise<Answer> => {
       const answer = this.#driver.call({ call: "next", reading }, this.#signal);
       // Its failure is told when its turn comes.
@@ -227,7 +276,7 @@ export class SnowflakeSession implements Session {
     let ended = false;
     try {
       for (let next = ask(); ;) {
-        const page = pageOf(await next);
+        const page = expected(await next, "page");
         ended = page === null;
         if (page === null) return;
         // The driver fetches the next page while this one is looked at.

@@ -31,15 +31,9 @@ snowflake.configure({
   xmlColumnVariantParser: asItIs,
 });
 
-interface Reading {
-  readonly pages: RowPages;
-  /** The service parses each page as a whole: one text is handed over faster than many. */
-  readonly joined: boolean;
-}
-
 const connections = new Map<number, Connection>();
 const running = new Map<number, RowStatement>();
-const readings = new Map<number, Reading>();
+const readings = new Map<number, RowPages>();
 
 process.on("message", (message: ToProcess) => {
   answer(message).then(
@@ -48,10 +42,21 @@ process.on("message", (message: ToProcess) => {
   );
 });
 // It ends with the service and not before: a run that is being stopped still has to commit.
-process.on("disconnect", () => process.exit());
+process.on("disconnect", () => void leave());
 process.on("exit", () => rmSync(tmpdir(), { recursive: true, force: true }));
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
+
+/** Snowflake would go on with what it was asked, and keep what is locked: a service that was killed cannot say so. */
+async function leave(): Promise<void> {
+  for (const statement of running.values()) statement.cancel(() => undefined);
+  const closing = Promise.allSettled([...connections.keys()].map(close));
+  await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, leaveMs))]);
+  process.exit();
+}
+
+/** A Snowflake that cannot be reached keeps nobody waiting. */
+const leaveMs = 5000;
 
 function tell(message: FromProcess): void {
   // Without a channel there is nobody left to tell.
@@ -85,7 +90,10 @@ async function open({ id, login, first }: Extract<Call, { call: "open" }> & { id
   return id;
 }
 
-/** NULL stays null, and numbers keep every digit. */
+/**
+ * NULL stays null, and numbers keep every digit. Binds go with their statement: the driver would make a stage for many,
+ * which wants a grant more and ends the transaction that they are part of.
+ */
 function withSafeDefaults(login: LoginOptions): LoginOptions {
   return {
     ...login,
@@ -95,6 +103,7 @@ function withSafeDefaults(login: LoginOptions): LoginOptions {
     fetchAsString: ["Number", "Boolean", "Date", "JSON", "Buffer"] as never,
     representNullAsStringNull: false,
     clientSessionKeepAlive: true,
+    arrayBindingThreshold: Number.MAX_SAFE_INTEGER,
   };
 }
 
@@ -114,8 +123,7 @@ async function run(id: number, connection: Connection, statement: Statement): Pr
       }
     }
     case "pages":
-    case "texts":
-      readings.set(id, { pages: read(done, statement.pageRows), joined: statement.answer === "texts" });
+      readings.set(id, read(done, statement.pageRows));
       return { reading: id };
   }
 }
@@ -181,16 +189,14 @@ function isCut(error: unknown): boolean {
 }
 
 async function nextPage(id: number): Promise<Answer> {
-  const reading = readings.get(id);
-  const page = (await reading?.pages.next()) ?? null;
+  const page = (await readings.get(id)?.next()) ?? null;
   if (page === null) readings.delete(id);
-  if (!reading?.joined) return { page };
-  return { text: page && `[${page.map(([text]) => text).join(",")}]` };
+  return { page };
 }
 
 function stop(id: number): void {
   running.get(id)?.cancel(() => undefined);
-  readings.get(id)?.pages.end();
+  readings.get(id)?.end();
   readings.delete(id);
 }
 

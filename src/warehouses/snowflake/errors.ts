@@ -2,15 +2,24 @@
 import { WarehouseError } from "../../errors.ts";
 import type { Failure } from "./protocol.ts";
 
-/** Keeps Snowflake's words and adds a code and what to do. */
+/** Keeps Snowflake's words, but for the values of rows that it quotes, and adds a code and what to do. */
 export function warehouseError({ message, code, sqlState }: Failure): WarehouseError {
   const known = kinds.find(({ codes }) => codes.test(code));
-  const words = message.trim().replaceAll(/\s*\n\s*/g, " ");
+  const told = message.trim().replaceAll(/\s*\n\s*/g, " ");
+  const words = /^0*100\d{3}$/.test(code) ? withoutValues(told) : told;
   if (known !== undefined) return new WarehouseError(known.code, `Snowflake says: ${words}`, { hint: known.hint });
   if (sqlState !== "" && sqlState !== "08001") return new WarehouseError("sql_error", `Snowflake says: ${words}`);
   return new WarehouseError("unreachable", `Snowflake could not be reached: ${words}`, {
     hint: "Check the account, the network and status.snowflake.com.",
   });
+}
+
+/** Of an error that data made. A value may have quotes in it, so all from the first to the last one goes. */
+function withoutValues(words: string): string {
+  return words
+    .replace(/(parsing JSON|row values?):.*$/i, "$1: …")
+    .replace(/'.*'/, "'…'")
+    .replace(/".*"/, '"…"');
 }
 
 /** By Snowflake's number of the error, or the driver's (6 digits from 40). */

@@ -76,12 +76,7 @@ const snowflake = {
   title: "Snowflake",
   connection,
   connect(given, { planner }) {
-    const database = new SnowflakeDatabase({
-      login: loginOptions(given),
-      statementTimeoutSeconds: given.statement_timeout_seconds,
-      driverMemoryMb: given.driver_memory_mb,
-      unloadRows: given.unload_rows,
-    });
+    const database = openDatabase(given);
     return {
       ...sqlWarehouse(database, planner),
       inputsToken: (model, signal) => lastChange(database, model, signal),
@@ -92,6 +87,16 @@ const snowflake = {
 } satisfies WarehouseAdapter<SnowflakeConnection>;
 
 export default snowflake;
+
+/** The account, on first use. */
+export function openDatabase(given: SnowflakeConnection): SnowflakeDatabase {
+  return new SnowflakeDatabase({
+    login: loginOptions(given),
+    statementTimeoutSeconds: given.statement_timeout_seconds,
+    driverMemoryMb: given.driver_memory_mb,
+    unloadRows: given.unload_rows,
+  });
+}
 
 function loginOptions(given: SnowflakeConnection): LoginOptions {
   const { account, username, role, warehouse, database, schema, base_url } = given;

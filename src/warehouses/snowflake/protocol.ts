@@ -19,8 +19,8 @@ export interface Statement {
   readonly binds?: readonly Row[];
   /** For the account's query history. */
   readonly tag?: string | undefined;
-  /** What is wanted of the answer. `texts`: pages of rows of one JSON text each, and each page as one array of them. */
-  readonly answer: "rows" | "count" | "columns" | "pages" | "texts";
+  /** What is wanted of the answer. */
+  readonly answer: "rows" | "count" | "columns" | "pages";
   /** Submitted, then asked for by its query id: outlives a connection that is cut meanwhile. */
   readonly long?: boolean;
   readonly pageRows?: number;
@@ -41,8 +41,7 @@ export type Answer =
   /** An answer that is read in pages, by this number. */
   | { readonly reading: number }
   /** Null: the answer was read whole. */
-  | { readonly page: readonly Row[] | null }
-  | { readonly text: string | null };
+  | { readonly page: readonly Row[] | null };
 
 export interface Failure {
   readonly message: string;

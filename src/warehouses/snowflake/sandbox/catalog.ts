@@ -7,7 +7,7 @@ import { database, literal, nameParts, otherSide, quoted, schemaInDuckdb } from 
 import { textColumn } from "./stage-statements.ts";
 
 /** Runs a SHOW. */
-export async function show(sql: string, session: Session): Promise<ResultSet> {
+export async function show(sql: string, session: Session, sessions: readonly Session[]): Promise<ResultSet> {
   const found = /^show\s+(?:terse\s+)?(\w+)(.*)$/is.exec(sql);
   const [, what = "", rest = ""] = found ?? [];
   const [, like = "%"] = /\blike\s+'((?:[^']|'')*)'/i.exec(rest) ?? [];
@@ -26,6 +26,25 @@ export async function show(sql: string, session: Session): Promise<ResultSet> {
       );
     case "COLUMNS":
       return await showColumns(scope, session);
+    case "TRANSACTIONS":
+      return smallResult(
+        ["id", "user", "session", "name", "started_on", "state", "scope"].map(textColumn),
+        sessions.flatMap(({ user, id, transaction }) =>
+          transaction === null || user !== session.user
+            ? []
+            : [
+                [
+                  String(transaction.id),
+                  user,
+                  String(id),
+                  transaction.name,
+                  transaction.startedAt.toISOString(),
+                  "running",
+                  "0",
+                ],
+              ],
+        ),
+      );
     case "GRANTS":
       return smallResult(
         ["created_on", "privilege", "granted_on", "name", "granted_to", "grantee_name"].map(textColumn),

@@ -27,18 +27,33 @@ export async function define(sql: string, plain: string, context: DefinitionCont
   }
   if (execution.describeOnly) return done("");
   await session.commit();
-  switch (kind.toUpperCase()) {
+  try {
+    return await defined(kind.toUpperCase(), sql, plain, verb.toUpperCase(), context);
+  } finally {
+    // Without AUTOCOMMIT too, what is defined is there.
+    await session.commit();
+  }
+}
+
+async function defined(
+  kind: string,
+  sql: string,
+  plain: string,
+  verb: string,
+  context: DefinitionContext,
+): Promise<Executed> {
+  switch (kind) {
     case "STAGE":
-      return await stage(plain, verb.toUpperCase(), context);
+      return await stage(plain, verb, context);
     case "DATABASE":
       return done("There is one database, and every name of a database means it.");
     case "SCHEMA":
-      return await schema(plain, verb.toUpperCase(), context);
+      return await schema(plain, verb, context);
     case "TABLE":
     case "VIEW":
-      return await table(sql, verb.toUpperCase(), context);
+      return await table(sql, verb, context);
     default:
-      throw unknownToSandbox(`${verb.toUpperCase()} ${kind.toUpperCase()}`);
+      throw unknownToSandbox(`${verb} ${kind}`);
   }
 }
 

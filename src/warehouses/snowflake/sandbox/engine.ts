@@ -14,6 +14,7 @@ export interface EngineOptions {
 export class Engine {
   readonly #instance: DuckDBInstance;
   readonly #owner: DuckDBConnection;
+  #lastTransaction = 0;
   readonly writing = new WriteLock();
   readonly changes = new Changes();
 
@@ -42,6 +43,12 @@ export class Engine {
     const connection = await this.#instance.connect();
     await prepare(connection);
     return connection;
+  }
+
+  /** Snowflake's numbers of transactions are moments, each of them once. */
+  nextTransaction(): number {
+    this.#lastTransaction = Math.max(Date.now(), this.#lastTransaction + 1);
+    return this.#lastTransaction;
   }
 
   /** Runs DuckDB's SQL as the owner of the data, when nobody else writes. */

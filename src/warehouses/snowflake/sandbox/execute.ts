@@ -12,7 +12,9 @@ import type { Session } from "./session.ts";
 import { nameParts } from "./sql/names.ts";
 import { singleStatement, withoutComments } from "./sql/text.ts";
 import { type Binds, type Translated, translate, type TranslationContext } from "./sql/translate.ts";
-import { get, list, put, remove } from "./stage-statements.ts";
+import { get, list, put, remove, textColumn } from "./stage-statements.ts";
+
+const abortsTransaction = /^select\s+system\$abort_transaction\(\s*'?(-?\d+)'?\s*\)$/i;
 
 export class Executor {
   readonly #place: Workplace;
@@ -28,6 +30,8 @@ export class Executor {
     const [verb = ""] = /^\(*\s*\w+/.exec(plain) ?? [];
     switch (verb.replaceAll(/[(\s]/g, "").toUpperCase()) {
       case "SELECT":
+        if (abortsTransaction.test(plain)) return await this.#abortTransaction(plain, session);
+        return await this.#translated(sql, execution, session);
       case "WITH":
       case "VALUES":
       case "INSERT":
@@ -56,7 +60,7 @@ export class Executor {
         await use(plain, session, () => this.#schemas(session));
         return done("Statement executed successfully.");
       case "SHOW":
-        return { result: await show(plain, session), statementType: types.other };
+        return { result: await show(plain, session, this.#place.sessions.all()), statementType: types.other };
       case "DESC":
       case "DESCRIBE":
         return { result: await describeTable(plain, session), statementType: types.other };
@@ -94,7 +98,7 @@ export class Executor {
       row === null ? { kind: "rows", table } : { kind: row.length === 0 ? "none" : "row", values: row };
     const scanned = new Set<string>();
     const translated = translate(sql, this.#context(session, binds, scanned));
-    for (const id of scanned) await makeResultTable(resultTableName(id), this.#place.answer(id), session);
+    for (const id of scanned) await makeResultTable(resultTableName(id), this.#place.queries().answer(id), session);
     if (translated.target === null) {
       const result = execution.describeOnly
         ? smallResult(await describe(connection, translated.sql), [])
@@ -118,11 +122,27 @@ export class Executor {
   }
 
   async #transaction(sql: string, session: Session): Promise<Executed> {
-    if (/^(begin|start)(\s+(transaction|work))?(\s+name\s+\w+)?$/i.test(sql)) session.begin();
+    const begun = /^(?:begin|start)(?:\s+(?:transaction|work))?(?:\s+name\s+(\w+))?$/i.exec(sql);
+    if (begun !== null) session.begin(begun[1]?.toUpperCase());
     else if (/^commit(\s+work)?$/i.test(sql)) await session.commit();
     else if (/^rollback(\s+work)?$/i.test(sql)) await session.rollback();
     else throw unknownToSandbox(`${sql.split(/\s+/, 2).join(" ").toUpperCase()}: scripts are not run`);
     return done("Statement executed successfully.");
+  }
+
+  /** Ends a transaction of any of the user's sessions, and the statement that runs in it. */
+  async #abortTransaction(sql: string, session: Session): Promise<Executed> {
+    const { user } = session;
+    const [, id = ""] = abortsTransaction.exec(sql) ?? [];
+    const other = this.#place.sessions
+      .all()
+      .find((one) => one !== session && one.user === user && String(one.transaction?.id) === id);
+    if (other !== undefined) {
+      this.#place.queries().abortAll(other);
+      await other.inTurn(() => other.rollback());
+    }
+    const words = other === undefined ? `Transaction ${id} not found.` : "Aborted transaction id.";
+    return { result: smallResult([textColumn(sql)], [[words]]), statementType: types.select };
   }
 
   /** For statements that take no binds. */
@@ -138,12 +158,13 @@ export class Executor {
 
   #context(session: Session, binds: Binds, scanned = new Set<string>()): TranslationContext {
     const { engine, stages } = this.#place;
-    const { user, id: sessionId, lastQueryId } = session;
+    const { user, id: sessionId, lastQueryId, transaction } = session;
     return {
       ...session.place,
       user,
       sessionId,
       lastQueryId,
+      transactionId: transaction?.id ?? null,
       binds,
       changeToken: (table: string): string => engine.changes.token(nameParts(table).at(-1) ?? ""),
       isTemporary: (table: string): boolean => session.temporary.has(table),

@@ -4,6 +4,8 @@ import type { Engine } from "./engine.ts";
 import { insufficientPrivileges } from "./failure.ts";
 import { type ResultSet, type ResultSize, smallResult } from "./results.ts";
 import { fullRowType } from "./rowtype.ts";
+import type { Queries } from "./queries.ts";
+import type { Sessions } from "./sessions.ts";
 import { textColumn, type Transfer } from "./stage-statements.ts";
 import type { Stages } from "./stages.ts";
 
@@ -33,8 +35,9 @@ export interface Workplace {
   readonly loaded: Set<string>;
   /** Where the server listens. */
   readonly url: () => string;
-  /** The answer that a query was given. Throws when there is none. */
-  readonly answer: (queryId: string) => ResultSet;
+  readonly sessions: Sessions;
+  /** This statement is one of them. */
+  readonly queries: () => Queries;
 }
 
 /** Snowflake's numbers of kinds of statements. */

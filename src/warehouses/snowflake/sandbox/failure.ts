@@ -82,6 +82,10 @@ const known: readonly Known[] = [
     failure: (name) =>
       compilationError("000979", "42601", `[${name.toUpperCase()}] is not a valid group by expression`),
   },
+  {
+    says: /Text is too long/,
+    failure: () => new SnowflakeFailure("100078", "22000", "String is too long and would be truncated"),
+  },
   { says: /Division by zero/, failure: () => new SnowflakeFailure("100051", "22012", "Division by zero") },
   {
     says: /Malformed JSON.*?Input: (.*)/s,

@@ -70,7 +70,8 @@ async function serveSnowflake(options: SnowflakeSandboxOptions = {}): Promise<Se
     url,
     storageToken,
     loaded,
-    answer: (queryId) => queries.answer(queryId),
+    sessions,
+    queries: () => queries,
   });
   const queries: Queries = new Queries(executor);
   readBodies(server);

@@ -31,6 +31,8 @@ export interface QueryRecord {
   readonly status: "running" | "success" | "failed";
   readonly code: string | null;
   readonly rows: number | null;
+  /** How long it took, or has taken up to now. */
+  readonly milliseconds: number;
 }
 
 const keptRecords = 5000;
@@ -45,6 +47,7 @@ export class Query {
   readonly tag: string | null;
   readonly session: Session;
   readonly startedAt = Date.now();
+  #endedAt: number | null = null;
   readonly outcome: Promise<Outcome>;
   ended: Outcome | null = null;
   readonly #aborting = new AbortController();
@@ -54,7 +57,10 @@ export class Query {
     this.sql = submission.sql;
     this.tag = submission.tag;
     this.session = session;
-    this.outcome = this.#run(submission, executor).then((outcome) => (this.ended = outcome));
+    this.outcome = this.#run(submission, executor).then((outcome) => {
+      this.#endedAt = Date.now();
+      return (this.ended = outcome);
+    });
   }
 
   abort(reason: SnowflakeFailure = canceled()): void {
@@ -77,6 +83,7 @@ export class Query {
       status: this.ended === null ? "running" : failure === null ? "success" : "failed",
       code: failure?.code ?? null,
       rows: executed?.result.total ?? null,
+      milliseconds: (this.#endedAt ?? Date.now()) - this.startedAt,
     };
   }
 

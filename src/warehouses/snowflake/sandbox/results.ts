@@ -27,6 +27,9 @@ export interface ResultSize {
 }
 
 const compress = promisify(gzip);
+/** No more comes with the answer, or in one chunk, however few rows that is. */
+const inlineCharacters = 256 * 1024;
+const chunkCharacters = 16 * 1024 * 1024;
 /** Compressing chunks that wait, beside the one that is being filled. */
 const chunksInWork = 2;
 
@@ -76,6 +79,7 @@ class ChunkWriter {
   readonly #inline: string[] = [];
   readonly #chunks: Promise<Chunk>[] = [];
   #rows: string[] = [];
+  #characters = 0;
 
   constructor(size: ResultSize) {
     this.#size = size;
@@ -83,10 +87,14 @@ class ChunkWriter {
 
   /** Each value is a row's JSON. */
   async add(rows: readonly DuckDBValue[]): Promise<void> {
-    for (const row of rows) {
-      if (this.#inline.length < this.#size.inlineRows) this.#inline.push(String(row));
-      else this.#rows.push(String(row));
-      if (this.#rows.length >= this.#size.chunkRows) await this.#close();
+    for (const value of rows) {
+      const row = String(value);
+      const within = this.#chunks.length === 0 && this.#rows.length === 0 && this.#characters < inlineCharacters;
+      if (within && this.#inline.length < this.#size.inlineRows) this.#inline.push(row);
+      else this.#rows.push(row);
+      this.#characters = this.#rows.length === 1 ? row.length : this.#characters + row.length;
+      if (this.#rows.length >= this.#size.chunkRows || (this.#rows.length > 0 && this.#characters > chunkCharacters))
+        await this.#close();
     }
   }
 

@@ -6,7 +6,7 @@ import { settings } from "./sql/text.ts";
 
 /** Parameters whose value changes what statements do, with the values that the sandbox can do. */
 const only: Readonly<Record<string, RegExp>> = {
-  AUTOCOMMIT: /^true$/i,
+  AUTOCOMMIT: /^(true|false)$/i,
   TIMEZONE: /^(UTC|Etc\/UTC|GMT)$/i,
   MULTI_STATEMENT_COUNT: /^1$/,
 };

@@ -1,7 +1,14 @@
 /** One session of a client: who it is, where it is, its connection to DuckDB and its transaction. */
+import { randomUUID } from "node:crypto";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Engine } from "./engine.ts";
 import { database as dataName, quoted, schemaInDuckdb } from "./sql/names.ts";
+
+export interface Transaction {
+  readonly id: number;
+  readonly name: string;
+  readonly startedAt: Date;
+}
 
 export interface Place {
   readonly role: string;
@@ -21,7 +28,9 @@ export class Session {
   place: Place;
   lastQueryId: string | null = null;
   readonly #engine: Engine;
-  #transaction: "none" | "begun" | "writing" = "none";
+  /** The transaction that is open, if any. */
+  transaction: Transaction | null = null;
+  #writing = false;
   #release: (() => void) | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   #changed = new Set<string>();
@@ -51,8 +60,8 @@ export class Session {
    * Begins a transaction. DuckDB is told with the first write: up to then each statement sees what is committed, as in
    * Snowflake.
    */
-  begin(): void {
-    if (this.#transaction === "none") this.#transaction = "begun";
+  begin(name?: string): void {
+    this.transaction ??= { id: this.#engine.nextTransaction(), name: name ?? randomUUID(), startedAt: new Date() };
   }
 
   async commit(): Promise<void> {
@@ -68,7 +77,8 @@ export class Session {
 
   /** Does a write, in the transaction if there is one, else in one of its own. */
   async write<T>(table: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    if (this.#transaction === "none") {
+    if (this.parameters.get("AUTOCOMMIT")?.toLowerCase() === "false") this.begin();
+    if (this.transaction === null) {
       const release = await this.#engine.writing.acquire(signal);
       try {
         const result = await work();
@@ -78,9 +88,9 @@ export class Session {
         release();
       }
     }
-    if (this.#transaction === "begun") {
+    if (!this.#writing) {
       this.#release = await this.#engine.writing.acquire(signal);
-      this.#transaction = "writing";
+      this.#writing = true;
       await this.connection.run("begin transaction");
     }
     this.#changed.add(table);
@@ -94,8 +104,9 @@ export class Session {
   }
 
   async #end(how: "commit" | "rollback"): Promise<void> {
-    const writing = this.#transaction === "writing";
-    this.#transaction = "none";
+    const writing = this.#writing;
+    this.#writing = false;
+    this.transaction = null;
     try {
       if (writing) await this.connection.run(how);
     } finally {

@@ -90,8 +90,12 @@ export class Sessions {
     await session.close();
   }
 
+  all(): readonly Session[] {
+    return [...new Set(this.#byMaster.values())];
+  }
+
   async closeAll(): Promise<void> {
-    for (const session of new Set(this.#byMaster.values())) await this.close(session);
+    for (const session of this.all()) await this.close(session);
   }
 
   #issue(session: Session, masterToken: string): string {

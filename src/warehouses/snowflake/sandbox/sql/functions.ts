@@ -14,6 +14,7 @@ export interface StatementContext {
   readonly schema: string;
   readonly sessionId: number;
   readonly lastQueryId: string | null;
+  readonly transactionId: number | null;
   /** A number that is greater after every change of the table. */
   changeToken(table: string): string;
 }
@@ -219,6 +220,7 @@ const rules: Readonly<Record<string, Rule>> = {
   CURRENT_DATABASE: said(({ database }) => database),
   CURRENT_SCHEMA: said(({ schema }) => schema),
   CURRENT_SESSION: said(({ sessionId }) => String(sessionId)),
+  CURRENT_TRANSACTION: said(({ transactionId }) => (transactionId === null ? null : String(transactionId))),
   CURRENT_VERSION: said(() => "0.0.0-sandbox"),
   CURRENT_ACCOUNT: said(() => "SANDBOX"),
   CURRENT_REGION: said(() => "LOOPBACK"),

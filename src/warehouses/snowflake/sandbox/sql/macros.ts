@@ -29,6 +29,9 @@ const additions = Object.entries(dateUnits).map(
   ([unit, interval]) => `sf_dateadd_${unit}(n, x) as x + ${interval}(cast(round(n) as integer))`,
 );
 
+/** In bytes, what one VARCHAR holds. */
+const longestText = 16_777_216;
+
 const scalars: readonly string[] = [
   `sf_text(x) as case
     when typeof(x) = 'JSON' then json_extract_string(cast(x as json), '$')
@@ -41,6 +44,7 @@ const scalars: readonly string[] = [
   `sf_clock(x) as case when typeof(x) like 'TIME%' and typeof(x) not like 'TIMESTAMP%'
     then cast('1970-01-01 ' || cast(x as varchar) as timestamp_ns) else try_cast(cast(x as varchar) as timestamp_ns) end`,
   `sf_length(x) as case when typeof(x) = 'BLOB' then octet_length(${asBlob("x")}) else length(cast(x as varchar)) end`,
+  `sf_bounded(x) as case when strlen(x) > ${longestText} then error('Text is too long') else x end`,
   "sf_divide(a, b) as case when b = 0 then error('Division by zero') else a / b end",
   "sf_modulo(a, b) as case when b = 0 then error('Division by zero') else a % b end",
   "sf_div0(a, b) as case when b = 0 then 0 else a / b end",

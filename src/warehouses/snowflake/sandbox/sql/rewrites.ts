@@ -25,7 +25,8 @@ export function orderedAggregate(value: unknown, order: readonly unknown[]): unk
   if (node?.kind === "list_agg") {
     const separator = node.fields["separator"] ?? textNode("");
     const orderBy = order.length > 0 ? order : node.fields["order_by"];
-    return call("coalesce", { list_agg: { ...node.fields, separator, order_by: orderBy } }, textNode(""));
+    const text = call("coalesce", { list_agg: { ...node.fields, separator, order_by: orderBy } }, textNode(""));
+    return call("sf_bounded", text);
   }
   if (node?.kind === "array_agg") {
     const present = { not: { this: { is_null: { this: node.fields["this"], not: false, postfix_form: false } } } };
