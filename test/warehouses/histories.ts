@@ -146,7 +146,7 @@ export function planningHistories(place: () => Place, sync: () => string): void 
         }
         await planner.drop();
       }),
-      { numRuns: 25, endOnFailure: true },
+      { numRuns: 12, endOnFailure: true },
     );
   });
 }

@@ -107,19 +107,17 @@ export class SnowflakeDatabase implements Database {
   }
 
   async *pages(query: PageQuery, signal?: AbortSignal): AsyncIterable<string> {
-    const { plan, change, after, until, tag } = query;
+    const { after, until, pageRows, tag } = query;
     if (until <= after) return;
-    const rows = `from ${plan} where seq > ${after} and seq <= ${until}`;
-    if (until - after > this.#options.unloadRows) {
-      const unloaded = await this.#unload(
-        (session) => UnloadedPlan.from(`select seq, ${change} as change ${rows}`, session),
-        { signal, tag },
-      );
-      if (unloaded !== null) {
-        await this.#rest();
-        yield* unloaded.pages(query, signal);
-        return;
-      }
+    for (const together of until - after > this.#options.unloadRows ? rowsInOneUnloaded : []) {
+      const select = groups(query, together);
+      const unloaded = await this.#unload((session) => UnloadedPlan.from(select, session), { signal, tag });
+      if (unloaded === null) continue;
+      await this.#rest();
+      // A group of rows is read as one row is: joined by commas, either makes a page.
+      const asGroups = { after: 0, until: Math.ceil((until - after) / together) };
+      yield* unloaded.pages({ ...asGroups, pageRows: Math.ceil(pageRows / together) }, signal);
+      return;
     }
     yield* this.#reading({ signal, tag }, (session) => pagesOf(query, session));
   }
@@ -196,8 +194,19 @@ export class SnowflakeDatabase implements Database {
 
 /** So many rows of a plan come as one value: the driver takes longer to hand over a row than to parse it. */
 const rowsInOne = 250;
+/** So many are joined for an unload: DuckDB holds two thousand values at a time. One by one where these are too large. */
+const rowsInOneUnloaded = [10, 1] as const;
 /** So many of these values cross over from the driver's process at a time. */
 const valuesAtATime = 8;
+
+/** Rows of a plan, so many joined to one, each by its number. */
+function groups({ plan, change, after, until }: PageQuery, together: number): string {
+  const rows = `from ${plan} where seq > ${after} and seq <= ${until}`;
+  if (together === 1) return `select seq - ${after} as seq, ${change} as change ${rows}`;
+  return `select floor((seq - ${after + 1}) / ${together}) + 1 as seq,
+    listagg(${change}, ',') within group (order by seq) as change ${rows}
+    group by floor((seq - ${after + 1}) / ${together}) order by min(seq)`;
+}
 
 /** A plan's pages, made in Snowflake, or here where rows are so large that a few are more than one value can be. */
 async function* pagesOf(

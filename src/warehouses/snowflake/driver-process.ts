@@ -159,8 +159,10 @@ async function executeLong(connection: Connection, statement: Statement, id: num
   try {
     for (let tries = 1; ; tries += 1) {
       try {
+        const queryId = submitted.getQueryId();
+        await untilItEnds(queryId, connection);
         return await connection.getResultsFromQueryId({
-          queryId: submitted.getQueryId(),
+          queryId,
           sqlText: "",
           streamResult: true,
         });
@@ -171,6 +173,18 @@ async function executeLong(connection: Connection, statement: Statement, id: num
     }
   } finally {
     running.delete(id);
+  }
+}
+
+/** Looks often at first. The driver itself would look after one, two and three and a half seconds, and wait as long for nothing. */
+async function untilItEnds(queryId: string, connection: Connection): Promise<void> {
+  for (let waitMs = 50; ; waitMs = Math.min(1000, waitMs * 1.25)) {
+    const status = (await connection.getQueryStatus(queryId)) as
+      | Parameters<Connection["isStillRunning"]>[0]
+      | "NO_DATA";
+    // Of a query that Snowflake does not know, the driver says so.
+    if (status === "NO_DATA" || !connection.isStillRunning(status)) return;
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
 }
 

@@ -2,7 +2,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { WarehouseError } from "../../errors.ts";
-import type { PageQuery, Row, Session } from "../dialect.ts";
+import type { PageQuery, Session } from "../dialect.ts";
 import { newFolder, Workbench } from "./workbench.ts";
 
 /** What unloading needs of a session. */
@@ -31,7 +31,7 @@ interface Stretch {
 
 /** The most rows, and about the most bytes, that are taken out of a file at a time. */
 const stretchRows = 32_768;
-const stretchBytes = 8 * 1024 * 1024;
+const stretchBytes = 4.5 * 1024 * 1024;
 /** Where stretches have fewer rows than that, all is sorted before it is read. */
 const shortStretch = 1000;
 /** So few of them may be short. */
@@ -64,13 +64,16 @@ export class UnloadedPlan {
   }
 
   /** The pages in order of seq, once: each file is gone when it was read. */
-  async *pages({ after, until, pageRows: most }: PageQuery, signal?: AbortSignal): AsyncIterable<string> {
+  async *pages(
+    { after, until, pageRows: most }: Pick<PageQuery, "after" | "until" | "pageRows">,
+    signal?: AbortSignal,
+  ): AsyncIterable<string> {
     await using workbench = await Workbench.open(this.#folder);
     const width = await averageWidth(workbench, until - after);
     const size = atMost(pageBytes / width, Math.min(pageRows, most));
     const stretches = await inOrder(workbench, until - after, atMost(stretchBytes / width, stretchRows));
     requireAll(stretches, until - after);
-    const take = (index: number): Promise<Iterable<Row>> => {
+    const take = (index: number): Promise<Iterable<string>> => {
       const pages = pagesOf(stretches[index], size, workbench);
       // Its failure is told when its turn comes.
       pages.catch(() => undefined);
@@ -78,11 +81,11 @@ export class UnloadedPlan {
     };
     let next = take(0);
     for (const [index, { file }] of stretches.entries()) {
-      const pages: Iterable<Row> = await next;
+      const pages: Iterable<string> = await next;
       signal?.throwIfAborted();
       // Taken out of its file while this one is looked at.
       next = take(index + 1);
-      for (const [page] of pages) if (page != null) yield page;
+      yield* pages;
       if (stretches[index + 1]?.file !== file && !stretches.slice(index + 1).some((later) => later.file === file))
         await rm(file);
     }
@@ -145,12 +148,28 @@ async function stretchesIn(workbench: Workbench, longest: number, most: number):
   return whole && stretches.length <= most ? stretches : null;
 }
 
+/** So few texts are joined here; of more, each would take longer to fetch than to parse, and DuckDB joins them. */
+const fewTexts = 32;
+
 /** A stretch's rows as pages; none after the last stretch. */
-async function pagesOf(stretch: Stretch | undefined, size: number, workbench: Workbench): Promise<Iterable<Row>> {
+async function pagesOf(stretch: Stretch | undefined, size: number, workbench: Workbench): Promise<Iterable<string>> {
   if (stretch === undefined) return [];
   const { file, from, to } = stretch;
-  return await workbench.texts(`select '[' || string_agg(change, ',' order by seq) || ']' from ${reading([file])}
-    where seq >= ${from} and seq <= ${to} group by floor((seq - ${from}) / ${size}) order by min(seq)`);
+  const rows = `from ${reading([file])} where seq >= ${from} and seq <= ${to}`;
+  if (size <= fewTexts) return joined(await workbench.texts(`select change ${rows} order by seq`), size);
+  return await workbench.texts(`select '[' || string_agg(change, ',' order by seq) || ']' ${rows}
+    group by floor((seq - ${from}) / ${size}) order by min(seq)`);
+}
+
+function* joined(texts: Iterable<string>, size: number): Iterable<string> {
+  let page: string[] = [];
+  for (const text of texts) {
+    page.push(text);
+    if (page.length < size) continue;
+    yield `[${page.join(",")}]`;
+    page = [];
+  }
+  if (page.length > 0) yield `[${page.join(",")}]`;
 }
 
 async function parquetFiles({ folder }: Workbench): Promise<readonly string[]> {

@@ -51,7 +51,7 @@ export class Workbench implements AsyncDisposable {
    * An answer of large texts, one a row. Each is made when its turn comes and is garbage soon after, which costs least;
    * what DuckDB holds of them is given back after the last one.
    */
-  async texts(sql: string): Promise<Iterable<Row>> {
+  async texts(sql: string): Promise<Iterable<string>> {
     return await this.#until(this.#chunks(sql).then(textsIn));
   }
 
@@ -88,10 +88,10 @@ export class Workbench implements AsyncDisposable {
   }
 }
 
-function* textsIn(chunks: readonly DuckDBDataChunk[]): Iterable<Row> {
+function* textsIn(chunks: readonly DuckDBDataChunk[]): Iterable<string> {
   for (const chunk of chunks) {
     const texts = chunk.getColumnVector(0);
-    for (let row = 0; row < chunk.rowCount; row += 1) yield [texts.getItem(row) as string | null];
+    for (let row = 0; row < chunk.rowCount; row += 1) yield String(texts.getItem(row));
     chunk.reset();
   }
 }

@@ -61,8 +61,9 @@ async function unload(sql: string, target: string, start: number, context: CopyC
   const written_ = await mkdtemp(join(folder, "unload-"));
   try {
     const limit = Number(options.get("MAX_FILE_SIZE") ?? 16_777_216);
-    await connection.run(`copy (${translated}) to ${literal(written_)}
-      (format parquet, compression snappy, file_size_bytes ${limit}, overwrite_or_ignore true)`);
+    // A page of Snowflake's is about a megabyte; of DuckDB's it is a whole row group, however large its rows are.
+    await connection.run(`copy (${translated}) to ${literal(written_)} (format parquet, compression snappy,
+      row_group_size 2048, file_size_bytes ${limit}, overwrite_or_ignore true)`);
     const files = await settle(written_, folder, place);
     return await unloaded(files, isTrue(options.get("DETAILED_OUTPUT")), folder, context);
   } finally {
