@@ -31,7 +31,7 @@ interface Stretch {
 
 /** The most rows, and about the most bytes, that are taken out of a file at a time. */
 const stretchRows = 32_768;
-const stretchBytes = 4.5 * 1024 * 1024;
+const stretchBytes = 3 * 1024 * 1024;
 /** Where stretches have fewer rows than that, all is sorted before it is read. */
 const shortStretch = 1000;
 /** So few of them may be short. */
