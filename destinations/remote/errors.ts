@@ -1,6 +1,7 @@
 /** What a remote adapter says when it refuses or fails, and what is said of an answer that is none. */
 import type { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
+import { parseJson } from "../../src/json-api.ts";
 import { faultsOf, refusalSchema } from "./protocol.ts";
 
 /** A request that was refused whole: nothing of it was applied. */
@@ -34,12 +35,4 @@ export function parseAnswer<Form>(schema: z.ZodType<Form>, body: unknown, what: 
   if (parsed.success) return parsed.data;
   const message = `The adapter's answer to ${what} is not what the protocol says. ${faultsOf(parsed.error)}`;
   throw unfit(asked, "answer_invalid", message);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
