@@ -185,6 +185,11 @@ export interface BatchLimit {
   /** Operations of which a batch may have another number of records. */
   readonly recordsOf?: Readonly<Partial<Record<Operation, number>>>;
   readonly bytes?: number;
+  /**
+   * So many batches of one run may be under way at the same time, where few would not use the vendor's rate limit because
+   * each waits long for its answer. Only where the vendor takes requests side by side. Default: four.
+   */
+  readonly atOnce?: number;
 }
 
 export type Mode = "upsert" | "update" | "insert" | "mirror" | "append";

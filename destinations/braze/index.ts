@@ -57,7 +57,7 @@ class BrazeConnection implements Connection {
       modes: ["upsert", "update", "mirror"],
       removals: ["clear", "delete"],
       // 75 users a request and 4 MB; deleting and looking up takes 50.
-      batch: { records: 50, recordsOf: { upsert: 75, clear: 75 }, bytes: 3_500_000 },
+      batch: { records: 50, recordsOf: { upsert: 75, clear: 75 }, bytes: 3_500_000, atOnce: 16 },
       matchFields: 1,
       idempotent: { upsert: true, update: true, mirror: true, insert: false, append: false },
       fields,

@@ -31,7 +31,7 @@ const connection = z.strictObject({
 const customers: ObjectSummary = { name: "customers", title: "Customers" };
 
 /** ChartMogul takes one customer a request. */
-const batchLimit: BatchLimit = { records: 1 };
+const batchLimit: BatchLimit = { records: 1, atOnce: 16 };
 
 /** So many customers are looked at for the attributes that they have. */
 const discovery = { pages: 5, perPage: 200 };

@@ -5,7 +5,7 @@ import type { Field, FieldType, ObjectDescription } from "../../src/destination.
  * A request takes 500 KB. The service counts the records only, without what the protocol puts around each, so less is
  * asked of it: 500 records of 800 bytes and their envelopes fit.
  */
-const batchLimit = { records: 500, bytes: 400_000 } as const;
+const batchLimit = { records: 500, bytes: 400_000, atOnce: 16 } as const;
 
 /** The most people that one lookup asks for, before they are put on a segment. */
 const segmentBatchLimit = { records: 100 } as const;

@@ -35,7 +35,7 @@ const connection = z.strictObject({
 });
 
 /** Intercom takes one record a request. */
-const batch: BatchLimit = { records: 1 };
+const batch: BatchLimit = { records: 1, atOnce: 32 };
 
 /** Contacts attached to companies, for which Intercom has no name of its own. */
 const attachments = "company_contacts";

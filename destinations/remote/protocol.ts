@@ -61,6 +61,7 @@ export const descriptionSchema = z
       records: z.int().min(1).max(10_000),
       records_of: z.partialRecord(z.enum(operations), z.int().min(1).max(10_000)).default({}),
       bytes: z.int().min(1).optional(),
+      at_once: z.int().min(1).max(64).optional(),
     }),
     match_fields: z.int().min(1).optional(),
     idempotent: z.array(z.enum(modes)),
@@ -80,13 +81,18 @@ export const descriptionSchema = z
 
 /** A description in the service's own form. */
 export function toDescription(said: z.output<typeof descriptionSchema>): ObjectDescription {
-  const { records, records_of: recordsOf, bytes } = said.batch;
+  const { records, records_of: recordsOf, bytes, at_once: atOnce } = said.batch;
   return {
     name: said.name,
     title: said.title,
     modes: said.modes,
     removals: said.removals,
-    batch: { records, recordsOf, ...(bytes === undefined ? {} : { bytes }) },
+    batch: {
+      records,
+      recordsOf,
+      ...(bytes === undefined ? {} : { bytes }),
+      ...(atOnce === undefined ? {} : { atOnce }),
+    },
     ...(said.match_fields === undefined ? {} : { matchFields: said.match_fields }),
     idempotent: Object.fromEntries(modes.map((mode) => [mode, said.idempotent.includes(mode)])) as Record<
       Mode,

@@ -32,7 +32,7 @@ export interface Delivery {
   readonly kind: RunKind;
   /** The fields that are not always written. */
   readonly conditional: ReadonlyMap<string, When>;
-  /** Batches under way at the same time. */
+  /** Batches under way at the same time, where the object does not say otherwise. */
   readonly concurrency: number;
   readonly clock: Clock;
   /** Called after each page of the plan, and after each batch. */
@@ -51,11 +51,14 @@ export async function deliver(
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   const cut = cutOff(either, delivery.clock);
-  const inFlight = new InFlight(delivery.concurrency, (reason) => stop.abort(reason));
-  const batcher = new Batcher(delivery.object.batch);
+  const { concurrency, object } = delivery;
+  const width = { few: concurrency, many: object.batch.atOnce ?? concurrency };
+  const inFlight = new InFlight(width, (reason) => stop.abort(reason));
+  const batcher = new Batcher(object.batch);
   const send = async (batch: SendableBatch | null): Promise<void> => {
     if (batch === null) return;
-    await inFlight.start(batch.operation, () => sendBatch(delivery, batch, either, cut.signal));
+    const { operation, changes } = batch;
+    await inFlight.start(operation, changes.length, () => sendBatch(delivery, batch, either, cut.signal));
     either.throwIfAborted();
   };
   try {

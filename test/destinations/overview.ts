@@ -59,6 +59,7 @@ async function sectionOf(type: string, registry: Registry): Promise<string> {
     "safe again",
     "records a batch",
     "bytes a batch",
+    "batches at once",
     "match by",
     "reads",
   ];
@@ -174,6 +175,7 @@ function objectRow(described: ObjectDescription, { name, settings }: Settled): s
     again.length === modes.length ? "all" : again.join(", ") || "none",
     [String(batch.records), ...besides].join("; "),
     batch.bytes?.toLocaleString("en") ?? "",
+    batch.atOnce === undefined ? "" : String(batch.atOnce),
     `${matching.join(", ")}${matchFields === undefined && matching.length > 1 ? ", or several" : ""}`,
     reads === true ? "yes" : "",
   ]);
