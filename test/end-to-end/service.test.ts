@@ -9,7 +9,7 @@ describe("over REST", () => {
   let business: Business;
   let service: RunningService;
   beforeAll(async () => {
-    business = await Business.open(2000);
+    business = await Business.open(4000);
     service = await business.start();
   });
   afterAll(async () => {
@@ -27,7 +27,7 @@ describe("over REST", () => {
     const started = await service.ask("POST", "/v1/syncs/companies/runs", {});
     expect(started.status).toBe(202);
     const run = await service.settled((started.body as RunJson).run);
-    expect(run).toMatchObject({ status: "partial", accepted: 1597, in_doubt: 0 });
+    expect(run).toMatchObject({ status: "partial", accepted: 3197, in_doubt: 0 });
     expect(isAccountedFor(run)).toBe(true);
     const pages: string[] = [];
     for (let cursor: string | null = ""; cursor !== null;) {
@@ -104,7 +104,7 @@ describe("over REST", () => {
   });
 
   test("10,000 asks for rows during a run are one more run, and every row is in it", async () => {
-    await business.fault(slow);
+    await business.fault({ ...slow, fault: { kind: "delay", ms: 3000 } });
     const first = await service.run("companies", { kind: "full" });
     await service.settled(first.run, /sending/);
     const asks = Array.from({ length: 100 }, (_, n) =>

@@ -4,7 +4,7 @@ import { Business, type BusinessOptions, isAccountedFor, type RunJson } from "..
 test.each<BusinessOptions>([{ source: "duckdb" }, { source: "snowflake" }])(
   "kill -9 at any moment over $source, then run again: contents equal the model, and state claims nothing that HubSpot lacks",
   async (options) => {
-    await using business = await Business.open(3000, options);
+    await using business = await Business.open(6000, options);
     // Slow enough that a kill strikes while batches are under way.
     await business.fault({ path: "/batch/", times: null, fault: { kind: "delay", ms: 15 } });
     const moments = [

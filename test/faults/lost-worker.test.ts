@@ -17,7 +17,7 @@ describe.runIf(hasRedis())("an API and workers on Postgres and Redis", () => {
   let worker: RunningService;
 
   beforeAll(async () => {
-    [postgres, redis, business] = await Promise.all([startPostgres(), startRedis(), Business.open(2000)]);
+    [postgres, redis, business] = await Promise.all([startPostgres(), startRedis(), Business.open(8000)]);
     environment = { SLUICE_DATABASE_URL: await postgres.database(), SLUICE_REDIS_URL: redis.url };
     expect((await business.sluice(["apply"], { environment })).code).toBe(0);
     api = await business.start(["--role", "api"], environment);
@@ -51,7 +51,7 @@ describe.runIf(hasRedis())("an API and workers on Postgres and Redis", () => {
     const { run } = await api.run();
     await loseAllJobs();
     worker = await startWorker();
-    expect(await api.settled(run)).toMatchObject({ status: "succeeded", accepted: 1600 });
+    expect(await api.settled(run)).toMatchObject({ status: "succeeded", accepted: 6400 });
     expect(business.held()).toEqual(await business.expected());
   });
 

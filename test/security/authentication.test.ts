@@ -212,7 +212,7 @@ test.each([
   ["of a sync that is deleted", "DELETE", ""],
 ])("14: a run that is %s sends nothing any more within five seconds", async (_, method, action) => {
   const { run } = await house.operations.startRun("companies", { kind: "full", trigger: "test" });
-  await house.fault({ path: "/batch/", times: null, fault: { kind: "delay", ms: 500 } });
+  await house.fault({ path: "/batch/", times: null, fault: { kind: "delay", ms: 2000 } });
   const done = performRun(run, house.service, { signal: new AbortController().signal });
   const status = async (): Promise<string> => (await house.operations.run(run)).status;
   while ((await status()) !== "sending") await sleep(20);
