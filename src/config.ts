@@ -20,6 +20,8 @@ const schema = z.object({
   SLUICE_LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
   /** How many days runs are kept after they have ended. */
   SLUICE_KEEP_RUNS_DAYS: z.coerce.number({ error: "a number of days" }).int().min(1).max(3650).default(90),
+  /** Changes of a large plan that a worker takes at a time; a plan of twice as many is sent by all workers together. */
+  SLUICE_PART_ROWS: z.coerce.number({ error: "a number of rows" }).int().min(1).max(10_000_000).default(100_000),
   /** Hosts and CIDR ranges that destinations may reach although they are private, separated by commas. `*` allows all. */
   SLUICE_ALLOW_ADDRESSES: z.string().default("127.0.0.0/8,::1/128"),
 });
@@ -34,6 +36,7 @@ export interface Config {
   readonly port: number;
   readonly logLevel: string;
   readonly keepRunsDays: number;
+  readonly partRows: number;
   readonly allowedAddresses: readonly string[];
 }
 
@@ -63,6 +66,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     port: settings.SLUICE_PORT,
     logLevel: settings.SLUICE_LOG_LEVEL,
     keepRunsDays: settings.SLUICE_KEEP_RUNS_DAYS,
+    partRows: settings.SLUICE_PART_ROWS,
     allowedAddresses: settings.SLUICE_ALLOW_ADDRESSES.split(",")
       .map((part) => part.trim())
       .filter((part) => part !== ""),

@@ -44,6 +44,7 @@ export async function openService(config: Config, { folder, environment, registr
     folder,
     dataDir,
     filesDir: config.filesDir === undefined ? join(dataDir, "files") : resolve(folder, config.filesDir),
+    partRows: config.partRows,
     worker,
   };
 }

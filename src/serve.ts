@@ -11,11 +11,12 @@ import { mappingOperations } from "./operations/edit-mapping.ts";
 import { localOperations } from "./operations/local.ts";
 import { sendNotices } from "./operations/notify.ts";
 import type { Operations } from "./operations/operations.ts";
-import { performRun } from "./operations/perform.ts";
+import { performRun, type PerformOptions } from "./operations/perform.ts";
 import { runsAtATime } from "./operations/places.ts";
 import { requireReadable, rotateSecrets } from "./operations/secrets.ts";
 import { startSequels } from "./operations/sequels.ts";
 import type { Service } from "./operations/service.ts";
+import { takePart } from "./operations/take-part.ts";
 import { type TakeDelivery, takeDeliveries } from "./operations/webhooks.ts";
 import { openQueue, type Queue } from "./queue/queue.ts";
 import { startReconciler } from "./queue/reconciler.ts";
@@ -86,8 +87,10 @@ function startWork(
 ): void {
   const onError = (error: unknown): void => log.error(error);
   const follow = (): Promise<void> => startSequels(service, (runId) => queue.ring(runId), onError);
+  // A store of its own has one process, and nobody to call.
+  const call = service.store.folder === null ? (id: string, joined: number) => void queue.call(id, joined) : undefined;
   const work: Work = async (id, signal) => {
-    await doRun(id, service, log, signal);
+    await doRun(id, service, log, { signal, ...(call ? { call } : {}) });
     for (const waiting of service.places.freed()) await queue.ring(waiting);
     await follow();
   };
@@ -101,8 +104,11 @@ function startWork(
   opened.defer(() => notifier.close());
 }
 
-async function doRun(id: string, service: Service, log: Log, signal: AbortSignal): Promise<void> {
-  if (!(await performRun(id, service, { signal }))) return;
+async function doRun(id: string, service: Service, log: Log, options: PerformOptions): Promise<void> {
+  if (!(await performRun(id, service, options))) {
+    if (await takePart(id, service, options.signal)) log.info({ run: id }, "took part in a run");
+    return;
+  }
   const { sync, status, counts, failure } = await service.store.runs.get(id);
   const { accepted, rejected, invalid, inDoubt, requests } = counts;
   log.info(

@@ -241,6 +241,8 @@ export interface Planner {
   drop(): Promise<void>;
   /** Absent where the planner cannot keep records. */
   readonly records?: KeptRecords;
+  /** Other processes can read a plan while this one does. */
+  readonly shared: boolean;
 }
 
 /**

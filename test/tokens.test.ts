@@ -67,6 +67,7 @@ function serviceOver(store: Store, key: string | undefined = secretKey): Service
     folder: ".",
     dataDir: ".",
     filesDir: ".",
+    partRows: 100_000,
     worker: "tokens",
   };
 }

@@ -1,26 +1,22 @@
 /** Does a run that waits, or settles one whose worker was lost. Workers and the command both come here. */
-import { Recorder } from "../connection/record.ts";
 import { resolveSync } from "../documents/resolve.ts";
-import { repeat } from "../repeat.ts";
 import type { Claim } from "../store/leases.ts";
 import { noCounts } from "../sync/commit.ts";
 import { LeaseTerm } from "../sync/lease.ts";
 import type { RunProgress } from "../sync/ports.ts";
 import { failureOf } from "../sync/ending.ts";
 import { type ClaimedRun, executeRun } from "../sync/run.ts";
-import type { World } from "../sync/world.ts";
-import { openDestination, openWarehouse, plannerName } from "./connect.ts";
+import type { SharedParts } from "../sync/world.ts";
 import { storedDocuments } from "./documents.ts";
-import { planningInPlaces } from "./places.ts";
 import { leaseMs, type Service } from "./service.ts";
-
-/** Batches of one run that are under way at the same time. */
-const concurrency = 4;
+import { openWorld } from "./world.ts";
 
 const abandonAgainMs = 500;
 
 export interface PerformOptions {
   readonly signal: AbortSignal;
+  /** Calls another worker to a large run that this one does. Absent: there is none. */
+  readonly call?: SharedParts["call"];
   readonly onProgress?: (progress: RunProgress) => void;
 }
 
@@ -68,75 +64,25 @@ async function performClaimed(
   claim: Claim,
   term: LeaseTerm,
   service: Service,
-  { signal, onProgress }: PerformOptions,
+  { signal, call, onProgress }: PerformOptions,
 ): Promise<void> {
-  const { spec } = claim.spec;
-  const { identity, kind, keys, stage } = claim;
-  const run: ClaimedRun = { ...identity, kind, keys, stage, spec, reverts: claim.reverts ?? undefined };
-  const recorder = new Recorder(() => service.clock.now());
-  await using ends = await openEnds(claim, term, service, recorder);
-  if ("failure" in ends) {
-    // A plan that the run may have is kept with its journal: the next run that can reach the warehouse settles it.
-    const counts = (await service.store.runStore.counts(run.id)) ?? noCounts;
-    const end = { status: "failed", counts, failure: failureOf(ends.failure, service.clock.now()) } as const;
-    await service.store.runStore.end(run, end, { keepJournal: true });
-    return;
-  }
-  const world: World = {
-    store: service.store.runStore,
-    clock: service.clock,
-    random: service.random,
-    kinds: await service.registry.mappingKinds(),
-    warehouse: ends.warehouse,
-    planner: ends.planner,
-    stateName: ends.stateName,
-    stateOf: ends.stateOf,
-    connection: ends.connection,
-    requests: ends.requests,
-    term,
-    concurrency,
-    ...(onProgress ? { onProgress } : {}),
-  };
-  const keep = async (): Promise<void> => service.store.exchanges.add(run.id, await recorder.take());
-  // What was asked is only for people to look at: a run does not end for it.
-  const keeping = repeat(keep, { everyMs: 2000, onError: () => undefined });
-  try {
-    await executeRun(run, world, signal);
-  } finally {
-    await keeping.close();
-    await keep().catch(() => undefined);
-  }
+  const { identity, kind, keys, stage, spec } = claim;
+  const run: ClaimedRun = { ...identity, kind, keys, stage, spec: spec.spec, reverts: claim.reverts ?? undefined };
+  const world = await openWorld({ identity, spec, term, call, onProgress }, service).catch((failure: unknown) =>
+    endUnopened(claim, failure, service),
+  );
+  if (world === null) return;
+  await using open = world;
+  await executeRun(run, open, signal);
 }
 
-type Ends = Pick<World, "warehouse" | "planner" | "stateName" | "stateOf" | "connection" | "requests"> &
-  AsyncDisposable;
-type UnopenedEnds = { readonly failure: unknown } & AsyncDisposable;
-
-/** Opens what the run needs. A setting that is missing or wrong is how the run ends, not a failure of the worker. */
-async function openEnds(
-  { identity, spec: { spec, source, destination } }: Claim,
-  term: LeaseTerm,
-  service: Service,
-  recorder: Recorder,
-): Promise<Ends | UnopenedEnds> {
-  await using opened = new AsyncDisposableStack();
-  try {
-    const warehouse = opened.adopt(await openWarehouse(source, service), (one) => one.close());
-    const { connection, requests, place } = opened.use(
-      await openDestination(destination, service, {
-        mayGo: () => term.require(identity.id),
-        onExchange: (exchange) => recorder.note(exchange),
-      }),
-    );
-    const stateOf: World["stateOf"] = (sync) => plannerName(sync, place);
-    const stateName = stateOf(spec);
-    const planner = planningInPlaces(warehouse.planner(stateName), service.places);
-    const kept = opened.move();
-    const ends = { warehouse, planner, stateName, stateOf, connection, requests };
-    return { ...ends, [Symbol.asyncDispose]: () => kept.disposeAsync() };
-  } catch (failure) {
-    return { failure, [Symbol.asyncDispose]: () => Promise.resolve() };
-  }
+/** A setting that is missing or wrong is how the run ends, not a failure of the worker. */
+async function endUnopened({ identity }: Claim, reason: unknown, { store, clock }: Service): Promise<null> {
+  // A plan that the run may have is kept with its journal: the next run that can reach the warehouse settles it.
+  const counts = (await store.runStore.counts(identity.id)) ?? noCounts;
+  const end = { status: "failed", counts, failure: failureOf(reason, clock.now()) } as const;
+  await store.runStore.end(identity, end, { keepJournal: true });
+  return null;
 }
 
 async function requestAgain(claim: Claim, service: Service): Promise<void> {

@@ -18,6 +18,10 @@ export class Places {
   readonly #taken = new Map<string, number>();
   /** Runs that found no place, by where they go. */
   readonly #turnedAway = new Map<string, Set<string>>();
+  /** How often each run is in a place here. */
+  readonly #runs = new Map<string, number>();
+  /** Runs of others that this process could not go on with, and until when it leaves them alone. */
+  readonly #left = new Map<string, Date>();
   #planning = 0;
   readonly #waiting: (() => void)[] = [];
 
@@ -30,8 +34,28 @@ export class Places {
       return null;
     }
     away.delete(run);
-    this.#taken.set(destination, taken + 1);
-    return { [Symbol.dispose]: () => this.#giveBack(destination) };
+    count(this.#taken, destination, 1);
+    count(this.#runs, run, 1);
+    return {
+      [Symbol.dispose]: () => {
+        count(this.#taken, destination, -1);
+        count(this.#runs, run, -1);
+      },
+    };
+  }
+
+  /** Whether a run is in a place here. */
+  isAt(run: string): boolean {
+    return this.#runs.has(run);
+  }
+
+  leave(run: string, until: Date): void {
+    this.#left.set(run, until);
+  }
+
+  hasLeft(run: string, now: Date): boolean {
+    for (const [other, until] of this.#left) if (until <= now) this.#left.delete(other);
+    return this.#left.has(run);
   }
 
   /** The runs that were turned away and for which there are places now, oldest first. Each is told once. */
@@ -42,12 +66,6 @@ export class Places {
       if (away.size === 0) this.#turnedAway.delete(destination);
       return runs;
     });
-  }
-
-  #giveBack(destination: string): void {
-    const left = (this.#taken.get(destination) ?? 1) - 1;
-    if (left === 0) this.#taken.delete(destination);
-    else this.#taken.set(destination, left);
   }
 
   /** Does it when no more than a few others plan or commit: first come, first served. */
@@ -65,6 +83,12 @@ export class Places {
   }
 }
 
+function count(counts: Map<string, number>, name: string, more: 1 | -1): void {
+  const number = (counts.get(name) ?? 0) + more;
+  if (number === 0) counts.delete(name);
+  else counts.set(name, number);
+}
+
 /** The same planner, but to plan and to commit wait for a place. */
 export function planningInPlaces(planner: Planner, places: Places): Planner {
   const { records } = planner;
@@ -78,6 +102,7 @@ export function planningInPlaces(planner: Planner, places: Places): Planner {
     discard: (run) => planner.discard(run),
     state: () => planner.state(),
     drop: () => planner.drop(),
+    shared: planner.shared,
     ...(records
       ? {
           records: {

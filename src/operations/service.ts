@@ -31,6 +31,8 @@ export interface Service {
   readonly dataDir: string;
   /** Below it destinations may write files. */
   readonly filesDir: string;
+  /** Changes of a large plan that a worker takes at a time, where several send it. */
+  readonly partRows: number;
   /** Names this process in leases. */
   readonly worker: string;
 }

@@ -9,6 +9,8 @@ import { startWorker, type Work, type WorkOptions } from "./worker.ts";
 export interface Queue {
   /** Calls a worker to a run. Never rejects: a ring that fails is told to `onError`, and made up for. */
   ring(runId: string): Promise<void>;
+  /** Calls one more worker to a run that a worker does, and so many have joined. Like `ring`; made up for by the next call. */
+  call(runId: string, joined: number): Promise<void>;
   /** Does runs as they are rung, until `close`. */
   work(work: Work, options: WorkOptions): void;
   /**
@@ -33,9 +35,9 @@ export async function openQueue({ redisUrl, store, onError }: QueueOptions): Pro
   const workers: { close(graceMs: number, reason?: unknown): Promise<void> }[] = [];
   let closing: Promise<void> | undefined;
 
-  async function ring(runId: string): Promise<void> {
+  async function ring(runId: string, joined?: number): Promise<void> {
     try {
-      await backend.queue.add("run", { run: runId } satisfies JobData, { jobId: await jobId(store, runId) });
+      await backend.queue.add("run", { run: runId } satisfies JobData, { jobId: await jobId(store, runId, joined) });
     } catch (error) {
       onError(error);
     }
@@ -47,7 +49,8 @@ export async function openQueue({ redisUrl, store, onError }: QueueOptions): Pro
   }
 
   return {
-    ring,
+    ring: (runId) => ring(runId),
+    call: (runId, joined) => ring(runId, joined),
     work: (work, options) => {
       workers.push(startWorker(backend, { store, ring, onError }, work, options));
     },
@@ -57,9 +60,10 @@ export async function openQueue({ redisUrl, store, onError }: QueueOptions): Pro
 
 /**
  * The same while nobody has claimed the run, so that rings collapse into one job. Another after each claim: the job of
- * a worker that died stays behind as active, and must not swallow the ring for its successor.
+ * a worker that died stays behind as active, and must not swallow the ring for its successor. Likewise another for each
+ * worker that is to join: the jobs of those who have are active.
  */
-async function jobId(store: Store, runId: string): Promise<string> {
+async function jobId(store: Store, runId: string, joined?: number): Promise<string> {
   const { fence } = await store.runs.get(runId);
-  return `${runId}-${fence}`;
+  return joined === undefined ? `${runId}-${fence}` : `${runId}-${fence}-${joined}`;
 }

@@ -25,7 +25,7 @@ export async function writeEntryAlone(
   entry: JournalEntry,
 ): Promise<void> {
   const { numAffectedRows } = await sql`
-    with held as (${heldLease(by)})
+    with held as (${heldLease(by, "shared")})
     insert into app.journal (run_id, body) select ${runId}, ${bodyOf(entry)} from held`.execute(db);
   if (numAffectedRows === 0n) throw new FencedError(by.id);
 }
@@ -60,7 +60,8 @@ interface StoredEntry extends JournalEntry {
   };
 }
 
-function bodyOf({ outcomes, ...others }: JournalEntry): Buffer {
+/** An entry as it is stored. */
+export function bodyOf({ outcomes, ...others }: JournalEntry): Buffer {
   const accepted = outcomes.filter(({ kind }) => kind === "accepted");
   const stored: StoredEntry = {
     ...others,
@@ -90,7 +91,8 @@ function acceptedOf(stored: StoredEntry["accepted"]): readonly OutcomeRow[] {
   });
 }
 
-/** Removes a run's journal: what it said is in state now. */
+/** Removes a run's journal, and who sends which part: what it said is in state now. */
 export async function deleteJournal(trx: Transaction<Database>, runId: string): Promise<void> {
+  await trx.deleteFrom("app.divisions").where("run_id", "=", runId).execute();
   await trx.deleteFrom("app.journal").where("run_id", "=", runId).execute();
 }

@@ -36,15 +36,7 @@ export interface Leases {
 export function openLeases(db: Kysely<Database>): Leases {
   return {
     claim: (runId, options) => db.transaction().execute((trx) => claim(trx, runId, options)),
-    abandon: async ({ id, sync, fence }) => {
-      await db
-        .updateTable("app.leases")
-        .set({ expires_at: sql<Date>`now()` })
-        .where("sync", "=", sync)
-        .where("run_id", "=", id)
-        .where("fence", "=", String(fence))
-        .execute();
-    },
+    abandon: (run) => abandon(db, run),
     abandonAll: async () => {
       await db
         .updateTable("app.leases")
@@ -53,6 +45,24 @@ export function openLeases(db: Kysely<Database>): Leases {
         .execute();
     },
   };
+}
+
+async function abandon(db: Kysely<Database>, run: RunIdentity): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const { rows } = await heldLease(run).execute(trx);
+    if (rows.length === 0) return;
+    await trx
+      .updateTable("app.leases")
+      .set({ expires_at: sql<Date>`greatest(now(), ${lastToLeave(run)})` })
+      .where("sync", "=", run.sync)
+      .execute();
+  });
+}
+
+/** Until when others may still send parts of a run; null when nobody may. Asked by who has the lease locked. */
+function lastToLeave({ id }: RunIdentity): RawBuilder<Date | null> {
+  return sql`(select max(expires_at) from app.parts
+    where run_id = ${id} and not ended and isfinite(expires_at) and expires_at > now())`;
 }
 
 async function claim(
@@ -117,7 +127,7 @@ async function takeLease(trx: Transaction<Database>, lease: NewLease): Promise<n
       conflict
         .column("sync")
         .doUpdateSet({ fence: sql<string>`leases.fence + 1`, ...terms })
-        .where(sql<boolean>`leases.run_id is null or leases.expires_at <= now()`),
+        .where(sql<boolean>`leases.expires_at is null or leases.expires_at <= now()`),
     )
     .returning("fence")
     .executeTakeFirst();
@@ -144,10 +154,15 @@ export async function fenced<Result>(
 
 /**
  * A query for the lease that a run holds; without a row when it holds none any more. Whoever takes over waits for the
- * statement or transaction that this is in, or this one waits and then finds that it was taken over.
+ * statement or transaction that this is in, or this one waits and then finds that it was taken over. `shared`: others who
+ * work for the run need not wait.
  */
-export function heldLease({ id, sync: name, fence }: RunIdentity): RawBuilder<unknown> {
-  return sql`select sync from app.leases where sync = ${name} and run_id = ${id} and fence = ${String(fence)} for update`;
+export function heldLease(
+  { id, sync: name, fence }: RunIdentity,
+  mode: "alone" | "shared" = "alone",
+): RawBuilder<unknown> {
+  return sql`select sync, expires_at from app.leases
+    where sync = ${name} and run_id = ${id} and fence = ${String(fence)} ${mode === "alone" ? sql`for update` : sql`for share`}`;
 }
 
 /** Extends a lease by its length, from now on. Throws FencedError when it was lost. */
@@ -162,11 +177,14 @@ export async function renewLease(db: Kysely<Database>, run: RunIdentity): Promis
   if (renewed.numUpdatedRows === 0n) throw new FencedError(run.id);
 }
 
-/** Gives the lease back, in the transaction that ends or holds the run. */
+/**
+ * Gives the lease back, in the transaction that ends or holds the run. While others may still send parts of it, nobody
+ * has the sync.
+ */
 export async function endLease(trx: Transaction<Database>, run: RunIdentity): Promise<void> {
   await trx
     .updateTable("app.leases")
-    .set({ run_id: null, worker: null, lease_ms: null, expires_at: null })
+    .set({ run_id: null, worker: null, lease_ms: null, expires_at: lastToLeave(run) })
     .where("sync", "=", run.sync)
     .where("fence", "=", String(run.fence))
     .execute();

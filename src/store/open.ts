@@ -15,6 +15,7 @@ import { type FolderLock, lockFolder } from "./lock.ts";
 import { migrate } from "./migrate.ts";
 import { type Notices, openNotices } from "./notices.ts";
 import { openPaceCounts, type PaceCounts } from "./pace.ts";
+import { openParts, type Parts } from "./parts.ts";
 import { openPauses, type Pauses } from "./pauses.ts";
 import type { StorePool } from "./pool.ts";
 import { openRejections, type Rejections } from "./rejections.ts";
@@ -47,6 +48,7 @@ export interface Store {
   readonly audit: Audit;
   /** What a run writes of itself. */
   readonly runStore: RunStore;
+  readonly parts: Parts;
   readonly clock: DatabaseClock;
   /** The lock of the data folder; null when the store is a Postgres. */
   readonly folder: FolderLock | null;
@@ -132,6 +134,7 @@ async function openRooms(pool: StorePool, folder: FolderLock | null): Promise<St
     keys: openKeys(db),
     audit: openAudit(db),
     runStore: openRunStore(db),
+    parts: openParts(db),
     clock: await openClock(db),
     folder,
     pool,

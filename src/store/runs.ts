@@ -70,9 +70,9 @@ export interface Runs {
   orphaned(): Promise<readonly Run[]>;
 }
 
-/** A worker holds the sync of `runs` now. */
+/** A worker holds the sync of `runs` now, or others have not left its last run. */
 const syncIsBusy = sql<boolean>`exists (
-  select from app.leases where leases.sync = runs.sync and leases.run_id is not null and leases.expires_at > now())`;
+  select from app.leases where leases.sync = runs.sync and leases.expires_at > now())`;
 
 /** Another run of the sync has a plan that waits for a person, or is to go on: a new plan would throw it away. */
 export const planIsKept = sql<boolean>`exists (

@@ -2,7 +2,8 @@
 import type { ColumnType, Generated, JSONColumnType } from "kysely";
 import type { ResolvedSync } from "../documents/resolve.ts";
 import type { Scope } from "../security/key.ts";
-import type { GateReport, RunCounts, RunFailure, RunKind, RunStatus } from "../sync/ports.ts";
+import type { GateReport, RunCounts, RunFailure, RunKind, RunStatus, SentCounts } from "../sync/ports.ts";
+import type { Column } from "../warehouse.ts";
 
 /** A number that Postgres gives as text, because it may be larger than a double holds. Ours never are. */
 type BigInteger = ColumnType<string, number | string, number | string>;
@@ -15,6 +16,8 @@ export interface Database {
   "app.runs": RunsTable;
   "app.leases": LeasesTable;
   "app.journal": JournalTable;
+  "app.divisions": DivisionsTable;
+  "app.parts": PartsTable;
   "app.rejections": RejectionsTable;
   "app.schedules": SchedulesTable;
   "app.inputs": InputsTable;
@@ -85,6 +88,24 @@ export interface JournalTable {
   run_id: string;
   entry_no: ColumnType<string, never, never>;
   body: Buffer;
+}
+
+export interface DivisionsTable {
+  run_id: string;
+  columns: Json<readonly Column[]>;
+  stopped: Generated<boolean>;
+}
+
+export interface PartsTable {
+  run_id: string;
+  part_no: number;
+  from_seq: BigInteger;
+  to_seq: BigInteger;
+  reached: BigInteger;
+  fence: ColumnType<string, never, number | string>;
+  expires_at: Date | null;
+  ended: Generated<boolean>;
+  sent: Json<SentCounts>;
 }
 
 export interface RejectionsTable {

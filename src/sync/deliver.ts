@@ -1,9 +1,8 @@
 /** Sends a plan's changes in batches, several at a time, and notes one outcome for each. */
 import { type Batch, type Connection, DestinationError, type ObjectDescription, type Outcome } from "../destination.ts";
-import { SluiceError } from "../errors.ts";
 import type { OutcomeRow, PlannedChange } from "../warehouse.ts";
 import { type BatchedChange, Batcher, type SendableBatch, toBatch } from "./batch.ts";
-import { describeBound, exceeds } from "./gate.ts";
+import { checkRejections } from "./gate.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Journal } from "./journal.ts";
 import { accountFor, inDoubt, toOutcomeRow, toRows } from "./outcomes.ts";
@@ -65,7 +64,7 @@ export async function deliver(
     for await (const page of pages) {
       either.throwIfAborted();
       for (const batch of await sortPage(delivery, page, batcher)) await send(batch);
-      checkRejections(delivery);
+      checkRejections(delivery.journal.tally, delivery.spec.gate);
       delivery.onProgress();
     }
     await send(batcher.take());
@@ -191,17 +190,4 @@ function keptOf(batched: BatchedChange | undefined): readonly KeptChange[] {
 
 function rejected(seq: number, { code, message, field }: DestinationError): Outcome {
   return { seq, kind: "rejected", code, message, field };
-}
-
-/** Stops a run that the destination mostly refuses: something is wrong with the sync, not with single rows. */
-function checkRejections({ journal, spec }: Delivery): void {
-  const { accepted, alreadyThere, rejected, inDoubt: unanswered } = journal.tally;
-  const answered = accepted - alreadyThere + rejected + unanswered;
-  const enoughToTell = 500;
-  if (answered < enoughToTell || !exceeds(rejected, answered, spec.gate.rejected)) return;
-  throw new SluiceError(
-    "too_many_rejections",
-    `The destination rejected ${rejected} of the first ${answered} changes; the gate allows ${describeBound(spec.gate.rejected)}.`,
-    { hint: 'Look at "sluice rejections" for the reasons. The changes that were not sent stay planned.' },
-  );
 }

@@ -1,6 +1,7 @@
-/** The safety check between plan and send. */
+/** The safety check between plan and send, and while it is sent. */
+import { SluiceError } from "../errors.ts";
 import type { PlanCounts } from "../warehouse.ts";
-import type { Bound, GateReport, GateSpec, RunKind } from "./ports.ts";
+import type { Bound, GateReport, GateSpec, RunKind, SentCounts } from "./ports.ts";
 import type { Survey } from "./survey.ts";
 
 /** Why a plan must not be sent before a person has looked, or null when it may go. */
@@ -63,6 +64,23 @@ function faultyKeys({ nullKeys, duplicateKeys, duplicateMatches }: PlanCounts, g
     code: "faulty_keys",
     message: `${nullKeys} null keys, ${duplicateKeys} rows with a duplicate key, ${duplicateMatches} rows with duplicate match values; the gate holds on any.`,
   };
+}
+
+/** Of fewer answers nothing can be told. */
+const enoughToTell = 500;
+
+/** Throws when the destination refuses most of what is sent: something is wrong with the sync, not with single rows. */
+export function checkRejections(
+  { accepted, alreadyThere, rejected, inDoubt }: Omit<SentCounts, "requests">,
+  gate: GateSpec,
+): void {
+  const answered = accepted - alreadyThere + rejected + inDoubt;
+  if (answered < enoughToTell || !exceeds(rejected, answered, gate.rejected)) return;
+  throw new SluiceError(
+    "too_many_rejections",
+    `The destination rejected ${rejected} of the first ${answered} changes; the gate allows ${describeBound(gate.rejected)}.`,
+    { hint: 'Look at "sluice rejections" for the reasons. The changes that were not sent stay planned.' },
+  );
 }
 
 /** Whether `part` of `whole` is more than a bound allows. */

@@ -3,28 +3,21 @@
  * they arrive. Appends are grouped: while one is under way, the next gathers.
  */
 import type { OutcomeRow } from "../warehouse.ts";
-import type { JournalEntry, KeptJob, Rejection, RunIdentity, RunStore } from "./ports.ts";
+import type { JournalEntry, KeptJob, Rejection, SentCounts } from "./ports.ts";
 
 /** What the journal holds so far. */
-export interface Tally {
-  accepted: number;
-  rejected: number;
-  invalid: number;
-  inDoubt: number;
-  alreadyThere: number;
-}
+export type Tally = { -readonly [Count in Exclude<keyof SentCounts, "requests">]: SentCounts[Count] };
 
 export class Journal {
   readonly tally: Tally = { accepted: 0, rejected: 0, invalid: 0, inDoubt: 0, alreadyThere: 0 };
-  readonly #store: RunStore;
-  readonly #run: RunIdentity;
+  readonly #append: (entry: JournalEntry) => Promise<void>;
   #gathering = emptyEntry();
   #appending: Promise<void> = Promise.resolve();
   #next: Promise<void> | null = null;
 
-  constructor(store: RunStore, run: RunIdentity) {
-    this.#store = store;
-    this.#run = run;
+  /** `append` makes an entry durable. */
+  constructor(append: (entry: JournalEntry) => Promise<void>) {
+    this.#append = append;
   }
 
   /** Resolves when it is durable that these changes are about to be sent. */
@@ -63,7 +56,7 @@ export class Journal {
       this.#gathering = emptyEntry();
       const { sending, outcomes, rejections, jobs } = entry;
       const empty = sending.length + outcomes.length + rejections.length + jobs.length === 0;
-      this.#appending = empty ? Promise.resolve() : this.#store.append(this.#run, entry);
+      this.#appending = empty ? Promise.resolve() : this.#append(entry);
       return this.#appending;
     });
     return this.#next;

@@ -1,5 +1,5 @@
-/** Keeps a run's lease alive, and learns through it of a cancellation or of another worker. */
-import { type Clock, FencedError, type RunIdentity, type RunStore } from "./ports.ts";
+/** Keeps a worker's lease alive, and learns through it of a cancellation or of another worker. */
+import { type Clock, FencedError } from "./ports.ts";
 
 /** Why a run is being stopped before its end. */
 export class RunStopped extends Error {
@@ -18,22 +18,22 @@ export class RunStopped extends Error {
 export class LeaseTerm {
   readonly ms: number;
   readonly #clock: Pick<Clock, "now">;
-  #from: number;
+  #until: number;
 
   /** Made before the lease is asked for. */
   constructor(clock: Pick<Clock, "now">, ms: number) {
     this.#clock = clock;
     this.ms = ms;
-    this.#from = clock.now().getTime();
+    this.#until = clock.now().getTime() + ms;
   }
 
-  /** The lease was renewed by what was asked then. */
-  renewed(askedAt: number): void {
-    this.#from = askedAt;
+  /** The lease was renewed by what was asked then, for so long from then on. */
+  renewed(askedAt: number, forMs: number = this.ms): void {
+    this.#until = askedAt + Math.min(forMs, this.ms);
   }
 
   get isOver(): boolean {
-    return this.#clock.now().getTime() - this.#from >= this.ms;
+    return this.#clock.now().getTime() >= this.#until;
   }
 
   /** Throws FencedError when another worker may have the sync by now. */
@@ -52,18 +52,22 @@ export interface Lease {
 /** How often the lease is renewed, and a wish to cancel is heard. */
 const renewEveryMs = 1000;
 
+/** Asks for more time. Throws FencedError when the lease was lost. */
+export type Renew = () => Promise<{ readonly stopped: boolean; readonly forMs?: number }>;
+
+interface Keeping {
+  readonly clock: Clock;
+  readonly term: LeaseTerm;
+}
+
 /** Renews the lease until it is stopped. When the store cannot be reached for a whole lease, the run counts as fenced. */
-export function keepLease(
-  run: RunIdentity,
-  world: { store: RunStore; clock: Clock; term: LeaseTerm },
-  outer: AbortSignal,
-): Lease {
+export function keepLease(runId: string, renew: Renew, world: Keeping, outer: AbortSignal): Lease {
   const stopping = new AbortController();
   const done = new AbortController();
   const follow = (): void => stopping.abort(outer.reason);
   if (outer.aborted) follow();
   else outer.addEventListener("abort", follow, { once: true });
-  const renewing = renewUntil(done.signal, run, world, stopping);
+  const renewing = renewUntil(done.signal, { ...world, runId, renew, stopping });
   return {
     signal: stopping.signal,
     stop: async () => {
@@ -74,22 +78,23 @@ export function keepLease(
   };
 }
 
-async function renewUntil(
-  done: AbortSignal,
-  run: RunIdentity,
-  { store, clock, term }: { store: RunStore; clock: Clock; term: LeaseTerm },
-  stopping: AbortController,
-): Promise<void> {
+interface Renewing extends Keeping {
+  readonly runId: string;
+  readonly renew: Renew;
+  readonly stopping: AbortController;
+}
+
+async function renewUntil(done: AbortSignal, { runId, renew, clock, term, stopping }: Renewing): Promise<void> {
   while (!done.aborted) {
     try {
       await clock.sleep(Math.min(term.ms / 3, renewEveryMs), done);
       const askedAt = clock.now().getTime();
-      const { cancelRequested } = await store.renew(run);
-      term.renewed(askedAt);
-      if (cancelRequested) stopping.abort(new RunStopped("cancelled"));
+      const { stopped, forMs } = await renew();
+      term.renewed(askedAt, forMs);
+      if (stopped) stopping.abort(new RunStopped("cancelled"));
     } catch (error) {
       if (done.aborted) return;
-      if (error instanceof FencedError || term.isOver) return stopping.abort(new FencedError(run.id));
+      if (error instanceof FencedError || term.isOver) return stopping.abort(new FencedError(runId));
     }
   }
 }

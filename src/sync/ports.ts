@@ -3,7 +3,7 @@
  * destination and mapping they are all that `src/sync/` knows, so a simulation can drive it through any fault.
  */
 import type { Mode, ObjectSettings, Removal } from "../destination.ts";
-import type { ModelQuery, OutcomeRow, PlanCounts } from "../warehouse.ts";
+import type { Column, ModelQuery, OutcomeRow, PlanCounts } from "../warehouse.ts";
 
 export interface Clock {
   /** Now. In production the control store's clock, so that workers with wrong clocks agree. */
@@ -132,6 +132,65 @@ export interface RunStore {
   keepInputs(run: RunIdentity, stateName: string, mark: InputsMark | null): Promise<void>;
   /** The counts that a run last reported, for a run that is continued or recovered. Null for an unknown run. */
   counts(runId: string): Promise<RunCounts | null>;
+}
+
+/** What became of what was sent so far. */
+export type SentCounts = Omit<RunCounts, "plan" | "unsent">;
+
+/** How a large plan is sent by several workers. */
+export interface Division {
+  /** What the cells of the plan's rows are. */
+  readonly columns: readonly Column[];
+  /** Ranges of seq, both ends included. */
+  readonly stretches: readonly (readonly [number, number])[];
+}
+
+/** A stretch of a divided plan that a worker sends. */
+export interface Part {
+  readonly run: RunIdentity;
+  readonly no: number;
+  /** Rises with every worker that takes the part. */
+  readonly fence: number;
+  /** Where to begin: after what those who had it before were about to send. */
+  readonly from: number;
+  readonly to: number;
+  /** What those sent. */
+  readonly before: SentCounts;
+  /** How long it may be sent without another sign of life. */
+  readonly forMs: number;
+}
+
+export interface DivisionState {
+  /** Parts that nobody sends, or whose worker gave no sign of life. */
+  readonly waiting: number;
+  /** Parts that other workers send now. */
+  readonly joined: number;
+  /** Some part was begun by a worker that did not end it. */
+  readonly retaken: boolean;
+  /** By those who joined. */
+  readonly sent: SentCounts;
+}
+
+/**
+ * The parts of divided plans. The run's own worker divides and takes parts under its lease, and journals them as a run that
+ * is not divided. Others take parts for as long as that lease lasts, and nobody has the sync before they have left. Throws
+ * FencedError to whoever has lost the run or the part, and then has changed nothing.
+ */
+export interface PartStore {
+  divide(run: RunIdentity, division: Division): Promise<void>;
+  /** The first part that waits. Null when there is none, or the division was stopped. */
+  take(run: RunIdentity, as: "owner" | "joined"): Promise<Part | null>;
+  /** A sign of life of one who joined. `stopped`: nothing more is to be sent. */
+  renew(part: Part, sent: SentCounts): Promise<{ readonly stopped: boolean; readonly forMs: number }>;
+  /** Appends to the run's journal, durably. */
+  append(part: Part, entry: JournalEntry): Promise<void>;
+  /** The part was sent. */
+  end(part: Part, sent: SentCounts): Promise<void>;
+  /** Another worker is to go on with it. */
+  giveBack(part: Part, sent: SentCounts): Promise<void>;
+  /** No part is taken any more, and those who joined are told. Of a run that was not divided it does nothing. */
+  stop(run: RunIdentity): Promise<void>;
+  look(run: RunIdentity): Promise<DivisionState>;
 }
 
 export interface InputsMark {

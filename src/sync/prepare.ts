@@ -3,7 +3,7 @@ import type { ObjectDescription } from "../destination.ts";
 import type { Column } from "../warehouse.ts";
 import { columnMisfits, type Misfit, MisfitError, misfits, readColumns } from "./fit.ts";
 import { compileMapper, compileRestorer, type RowMapper } from "./map.ts";
-import type { SyncSpec } from "./ports.ts";
+import type { RunKind, SyncSpec } from "./ports.ts";
 import type { World } from "./world.ts";
 
 /** What a plan needs to know of the model. */
@@ -71,6 +71,17 @@ export async function prepareDestination(
   const found = misfits(spec, modelColumns, object, world.kinds);
   if (found.length > 0) throw new MisfitError(spec.name, found);
   return { object, map: compileMapper(spec, columns, object, world.kinds) };
+}
+
+/** The same for a worker that joins a run, whose own worker has seen that everything fits. */
+export async function prepareJoined(
+  { spec, kind, columns }: { readonly spec: SyncSpec; readonly kind: RunKind; readonly columns: readonly Column[] },
+  { connection, kinds }: Pick<World, "connection" | "kinds">,
+  signal: AbortSignal,
+): Promise<PreparedDestination> {
+  if (kind === "revert") return prepareRevert(spec, { connection }, signal);
+  const object = await connection.describe(spec.object, spec.settings, signal);
+  return { object, map: compileMapper(spec, columns, object, kinds) };
 }
 
 /** What sending a plan needs that undoes a run: its records are as they were sent once, and fitted then. */

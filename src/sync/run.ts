@@ -5,14 +5,14 @@
 import { SluiceError } from "../errors.ts";
 import { type PlanCounts, revertColumns, type RowKey } from "../warehouse.ts";
 import { commit, noCounts, plannedChanges, plannedRows, recount } from "./commit.ts";
-import { deliver } from "./deliver.ts";
+import { dismissOthers, sendDivided, stretchesOf } from "./divide.ts";
 import { endOf } from "./ending.ts";
 import { checkChanges, checkGate, gatesChanges } from "./gate.ts";
 import { type Inputs, isUnchanged, readInputs, rememberInputs } from "./inputs.ts";
 import { Journal } from "./journal.ts";
-import { keepLease } from "./lease.ts";
+import { keepLease, type Renew } from "./lease.ts";
 import { planRequest } from "./plan.ts";
-import type { GateReport, RunCounts, RunIdentity, RunKind, SyncSpec, When } from "./ports.ts";
+import type { GateReport, RunCounts, SentCounts } from "./ports.ts";
 import { FencedError } from "./ports.ts";
 import {
   prepareDestination,
@@ -24,17 +24,16 @@ import {
 import { planRevert, requireKeeping, stagedRecords } from "./records.ts";
 import { lostEnd, recover, settle } from "./recover.ts";
 import { Report, type RunResult } from "./report.ts";
+import { type RunToSend, sendStretch } from "./send.ts";
+import { nothingSent, plus } from "./sent.ts";
 import { Survey } from "./survey.ts";
-import { conditionalFields } from "./when.ts";
 import type { World } from "./world.ts";
 
 /** A claimed run. `new` is planned first; `released` goes on with the plan that the gate held; `lost` is only settled. */
-export interface ClaimedRun extends RunIdentity {
-  readonly kind: RunKind;
+export interface ClaimedRun extends RunToSend {
   /** Rows that are sent even if nothing about them changed. */
   readonly keys: readonly RowKey[];
   readonly stage: "new" | "released" | "lost";
-  readonly spec: SyncSpec;
   /** Of a revert: the run that it undoes. */
   readonly reverts?: string | undefined;
 }
@@ -47,7 +46,8 @@ const pageRows = 250;
  * FencedError when another worker took over, and then has written nothing since.
  */
 export async function executeRun(run: ClaimedRun, world: World, outer: AbortSignal): Promise<RunResult> {
-  const lease = keepLease(run, world, outer);
+  const renew = async (): ReturnType<Renew> => ({ stopped: (await world.store.renew(run)).cancelRequested });
+  const lease = keepLease(run.id, renew, world, outer);
   const report = new Report(run, world);
   try {
     await recover(run, world, { keepOwn: run.stage === "released", signal: lease.signal });
@@ -64,10 +64,12 @@ export async function executeRun(run: ClaimedRun, world: World, outer: AbortSign
       run.stage === "new" ? await askGate(run, plan, { ...model, ...destination }, world, lease.signal) : null;
     if (gate) return await report.hold(gate, plan);
     await report.step("sending", { plan });
-    const failure = await send(run, { ...model, ...destination }, world, report, lease.signal);
+    const failure = await send(run, { ...model, ...destination, plan }, world, report, lease.signal);
+    const others = await dismissOthers(run, world);
     await report.step("committing");
     const counts = await commit(run, report.counts, world, recordsOf(run, model, destination, world));
-    const end = endOf({ ...counts, requests: world.requests() }, failure, world.clock.now());
+    const requests = world.requests() + others.requests;
+    const end = endOf({ ...counts, requests }, failure, world.clock.now());
     await rememberInputs(run, inputs, end, world);
     return await report.end(end);
   } catch (error) {
@@ -178,21 +180,23 @@ const nothing: PlanCounts = {
 /** Sends the plan. Returns why it stopped early, if it did: what was sent is committed either way. */
 async function send(
   run: ClaimedRun,
-  { columns, object, map }: PreparedModel & PreparedDestination,
+  { plan, ...prepared }: PreparedModel & PreparedDestination & { readonly plan: PlanCounts },
   world: World,
   report: Report,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const journal = new Journal(world.store, run);
-  const pages = world.planner.read(run, { columns, pageRows }, signal);
-  const { spec, kind } = run;
-  const { connection, concurrency, clock } = world;
-  const onProgress = (): void => report.sent({ ...journal.tally, requests: world.requests() });
+  const journal = new Journal((entry) => world.store.append(run, entry));
+  let others = nothingSent;
+  const onProgress = (): void => report.sent(plus(others, { ...journal.tally, requests: world.requests() }));
+  const onOthers = (sent: SentCounts): void => {
+    others = sent;
+    onProgress();
+  };
+  const sending = { run, ...prepared, journal, world, onProgress };
+  const stretches = stretchesOf(run, plan, world);
   try {
-    // What a revert puts back is written whatever the record has now.
-    const conditional = kind === "revert" ? new Map<string, When>() : conditionalFields(spec);
-    const delivery = { run, spec, object, connection, journal, map, kind, conditional, concurrency, clock, onProgress };
-    await deliver(delivery, pages, signal);
+    if (stretches.length === 0) await sendStretch(sending, {}, signal);
+    else await sendDivided(sending, stretches, onOthers, signal);
     return null;
   } catch (error) {
     if (signal.reason instanceof FencedError || error instanceof FencedError) throw new FencedError(run.id);
@@ -208,9 +212,11 @@ async function endEarly(run: ClaimedRun, world: World, report: Report, reason: u
   try {
     // To settle it was all that there was to do.
     if (run.stage === "lost") return await leaveOpen(run, world, report, reason);
+    const others = await dismissOthers(run, world);
     const open = (await world.planner.openRuns()).some(({ id }) => id === run.id);
     const counts = open ? await settle(run, world) : await countsOfSettled(run, world);
-    return await report.end(endOf({ ...counts, requests: world.requests() }, reason, world.clock.now()));
+    const requests = world.requests() + others.requests;
+    return await report.end(endOf({ ...counts, requests }, reason, world.clock.now()));
   } catch (error) {
     if (error instanceof FencedError) throw error;
     return await leaveOpen(run, world, report, reason);

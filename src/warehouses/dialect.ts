@@ -81,6 +81,8 @@ export interface AppendColumn {
 /** How statements reach one warehouse. */
 export interface Database {
   readonly dialect: Dialect;
+  /** Several processes can have it open at the same time. */
+  readonly shared: boolean;
   /** Works in a session of its own. */
   session<T>(work: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T>;
   /** Works in one transaction, which is committed when the work resolves and rolled back when it throws. */

@@ -51,6 +51,7 @@ export class SqlPlanner implements Planner {
   readonly #sync: string;
   readonly #describe: SqlPlannerOptions["describe"];
   readonly records: SqlRecords;
+  readonly shared: boolean;
   #ready: Promise<void> | undefined;
 
   constructor({ database, schema, sync, describe }: SqlPlannerOptions) {
@@ -60,6 +61,7 @@ export class SqlPlanner implements Planner {
     this.#name = sync;
     this.#sync = database.dialect.literal(sync);
     this.#describe = describe;
+    this.shared = database.shared;
     const makePlan: PlanMaker = (...asked) => this.#makePlan(...asked);
     this.records = new SqlRecords({ database, schema, tables: this.#tables, makePlan });
   }

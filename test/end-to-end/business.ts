@@ -322,6 +322,10 @@ export class RunningService implements AsyncDisposable {
     throw new Error(`the service did not start: ${this.output.slice(-2000)}`);
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   get ended(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }

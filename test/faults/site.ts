@@ -30,6 +30,8 @@ export interface SiteOptions {
   readonly schedule?: string;
   /** How long HubSpot takes for a batch. Default: long enough that a fault strikes while some are under way. */
   readonly batchMs?: number;
+  /** Settings of the service beside those of its servers. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 interface Servers {
@@ -54,7 +56,7 @@ export class Site implements AsyncDisposable {
   }
 
   static async open(options: SiteOptions = {}): Promise<Site> {
-    const { rows = 1000, workers = 1, batchMs = 200 } = options;
+    const { rows = 4000, workers = 1, batchMs = 200, settings = {} } = options;
     const { planner = "{ in: warehouse }", schedule = "schedule: { every: 2s }" } = options;
     const [postgres, redis, sandbox] = await Promise.all([
       startPostgresServer(),
@@ -64,6 +66,7 @@ export class Site implements AsyncDisposable {
     const site = new Site({ postgres, redis, sandbox });
     try {
       site.environment = {
+        ...settings,
         SLUICE_DATABASE_URL: await postgres.database(),
         SLUICE_REDIS_URL: redis.url,
         WAREHOUSE: await postgres.database(),
@@ -107,9 +110,19 @@ export class Site implements AsyncDisposable {
       update accounts set plan = '${poison}' where id in ('A7', 'A77', 'A777')`);
   }
 
-  /** Runs SQL on the warehouse, over a connection of its own. */
-  async sql(statement: string): Promise<readonly (readonly unknown[])[]> {
-    const client = new pg.Client({ connectionString: this.environment["WAREHOUSE"] });
+  /** Runs SQL on the warehouse. */
+  sql(statement: string): Promise<readonly (readonly unknown[])[]> {
+    return this.#ask("WAREHOUSE", statement);
+  }
+
+  /** Runs SQL on the control store. */
+  control(statement: string): Promise<readonly (readonly unknown[])[]> {
+    return this.#ask("SLUICE_DATABASE_URL", statement);
+  }
+
+  /** Over a connection of its own. */
+  async #ask(address: string, statement: string): Promise<readonly (readonly unknown[])[]> {
+    const client = new pg.Client({ connectionString: this.environment[address] });
     client.on("error", () => undefined);
     await client.connect();
     try {

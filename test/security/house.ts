@@ -146,6 +146,7 @@ export class House implements AsyncDisposable {
       folder,
       dataDir: join(folder, "data"),
       filesDir: join(folder, "files"),
+      partRows: 100_000,
       worker: "attacks",
     };
     const house = new House(service, sandbox, await makeKeys(service), patience);

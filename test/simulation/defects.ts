@@ -1,7 +1,7 @@
 /** Defects as other sync services have them, each planted in one port of the engine: the simulation must find every one. */
 import { type Batch, DestinationError, type Outcome } from "../../src/destination.ts";
 import type { LeaseTerm } from "../../src/sync/lease.ts";
-import type { JournalEntry, RunEnd, RunIdentity, RunStore } from "../../src/sync/ports.ts";
+import type { JournalEntry, PartStore, RunEnd, RunIdentity, RunStore } from "../../src/sync/ports.ts";
 import type { OutcomePages, OutcomeRow, Planner, RunRef } from "../../src/warehouse.ts";
 import type { Defect, Ports } from "./history.ts";
 
@@ -16,6 +16,7 @@ function but<T extends object>(port: T, changed: Partial<T>): T {
 }
 
 const inStore = ({ store }: Ports, changed: Partial<RunStore>): Partial<Ports> => ({ store: but(store, changed) });
+const inParts = ({ parts }: Ports, changed: Partial<PartStore>): Partial<Ports> => ({ parts: but(parts, changed) });
 const inPlanner = ({ planner }: Ports, changed: Partial<Planner>): Partial<Ports> => ({
   planner: but(planner, changed),
 });
@@ -130,6 +131,11 @@ export const defects: Readonly<Record<string, Defect>> = {
     inRecord(ports, (outcome) => (outcome.kind === "rejected" ? { ...outcome, kind: "accepted" } : outcome)),
   "the destination's ids are not kept": (ports) =>
     inRecord(ports, (outcome) => ({ ...outcome, destinationId: undefined })),
+  "a run is committed while others send parts of it": (ports) =>
+    inParts(ports, { look: async (run) => ({ ...(await ports.parts.look(run)), joined: 0 }) }),
+  "parts are begun after the run was stopped": (ports) => inParts(ports, { stop: () => Promise.resolve() }),
+  "who has joined notes nothing before a request goes out": (ports) =>
+    inParts(ports, { append: (part, entry) => ports.parts.append(part, { ...entry, sending: [] }) }),
   "nobody looks for plans that were left open": (ports) => inPlanner(ports, { openRuns: () => Promise.resolve([]) }),
   "a plan that was left open is thrown away": (ports) =>
     inPlanner(ports, {

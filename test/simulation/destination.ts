@@ -33,6 +33,8 @@ export class SimulatedDestination {
   readonly acknowledged = new Set<string>();
   /** What no order of honest requests could have caused. */
   readonly violations: string[] = [];
+  /** The seqs of all changes that arrived, by run. */
+  readonly #arrived = new Map<string, Set<number>>();
   readonly #newest = new Map<string, number>();
   readonly #jobs = new Map<string, { readonly changes: readonly Change[]; readonly outcomes: readonly Outcome[] }>();
   #made = 0;
@@ -54,7 +56,16 @@ export class SimulatedDestination {
     };
   }
 
-  apply({ operation, changes }: Batch): readonly Outcome[] {
+  /** How many of a run's changes arrived, whatever was answered. */
+  arrived(runId: string): number {
+    return this.#arrived.get(runId)?.size ?? 0;
+  }
+
+  apply({ operation, changes, id }: Batch): readonly Outcome[] {
+    const runId = id.slice(0, id.indexOf("-"));
+    const arrived = this.#arrived.get(runId) ?? new Set();
+    for (const { seq } of changes) arrived.add(seq);
+    this.#arrived.set(runId, arrived);
     if (changes.some(({ record }) => record["name"] === choke))
       throw new DestinationError("refused", "no", { code: "choked", applied: "no" });
     return changes.map((change) => (operation === "archive" ? this.#archive(change) : this.#upsert(change)));

@@ -3,10 +3,11 @@ import { messageOf, WarehouseError } from "../../src/errors.ts";
 import { type Connection, DestinationError, type Outcome } from "../../src/destination.ts";
 import { retry } from "../../src/connection/retry.ts";
 import { plannedRows } from "../../src/sync/commit.ts";
-import { LeaseTerm } from "../../src/sync/lease.ts";
+import { LeaseTerm, RunStopped } from "../../src/sync/lease.ts";
 import type { MappingKinds } from "../../src/sync/map.ts";
-import { FencedError, type FieldSpec, type RunStore, type SyncSpec } from "../../src/sync/ports.ts";
-import { executeRun } from "../../src/sync/run.ts";
+import { joinRun } from "../../src/sync/join.ts";
+import { FencedError, type FieldSpec, type PartStore, type RunStore, type SyncSpec } from "../../src/sync/ports.ts";
+import { type ClaimedRun, executeRun } from "../../src/sync/run.ts";
 import type { World } from "../../src/sync/world.ts";
 import type { Planner, Warehouse } from "../../src/warehouse.ts";
 import { Chance } from "./chance.ts";
@@ -20,6 +21,7 @@ import { VirtualTime } from "./virtual-time.ts";
 /** The ports of a worker, so that a defect can be planted in one of them. */
 export interface Ports {
   readonly store: RunStore;
+  readonly parts: PartStore;
   readonly planner: Planner;
   readonly connection: Connection;
   readonly term: LeaseTerm;
@@ -38,6 +40,8 @@ export class Simulation {
   readonly destination = new SimulatedDestination();
   readonly violations: string[] = [];
   spec: SyncSpec;
+  /** Changes of a part; null where every worker sends alone. */
+  readonly #partRows: number | null;
   readonly #kinds: MappingKinds;
   readonly #defect: Defect | undefined;
 
@@ -48,6 +52,7 @@ export class Simulation {
     this.#kinds = kinds;
     this.#defect = defect;
     this.spec = sync(this.chance.happens(0.7) ? "mirror" : "upsert", 0);
+    this.#partRows = this.chance.happens(0.6) ? this.chance.between(1, 4) : null;
   }
 
   /** What was violated, if anything. */
@@ -104,20 +109,38 @@ export class Simulation {
     const claimed = this.store.claim(run.id);
     if (claimed === null) return;
     const worker = new SimulatedWorker(this.time, this.chance, faults);
-    const done = executeRun(claimed, this.#world(worker, term, distortions), worker.stop.signal).catch(
-      (error: unknown) => {
-        // A worker that could not store the end is one that was lost: its lease runs out.
-        if (!(error instanceof FencedError) && !messageOf(error).startsWith("simulated")) throw error;
-      },
-    );
+    const world = this.#world(worker, term, distortions, () => this.#called(claimed, faults, distortions));
+    // A worker that could not store the end is one that was lost: its lease runs out.
+    const done = executeRun(claimed, world, worker.stop.signal).catch(expected);
     await Promise.race([done, worker.death]);
   }
 
-  #world(worker: SimulatedWorker, term: LeaseTerm, distortions: Distortions): World {
+  /** Another worker hears that a run is large, and comes at once, after a while, or not at all. */
+  #called(run: ClaimedRun, faults: Faults, distortions: Distortions): void {
+    const join = (): void => this.#join(run, faults, distortions);
+    if (this.chance.happens(0.6)) join();
+    else if (this.chance.happens(0.5)) this.time.after(this.chance.between(0, 5000), join);
+  }
+
+  #join(run: ClaimedRun, faults: Faults, distortions: Distortions): void {
+    const columns = this.store.parts.joinable(run.id);
+    if (columns === null) return;
+    const worker = new SimulatedWorker(this.time, this.chance, faults);
+    const term = new LeaseTerm({ now: () => new Date(this.time.now()) }, leaseMs);
+    const world = this.#world(worker, term, distortions, () => undefined);
+    const { store } = world.parts ?? {};
+    if (!store) return;
+    joinRun({ ...run, columns }, world, store, worker.stop.signal)
+      .catch(expected)
+      .catch((error: unknown) => this.violations.push(messageOf(error)));
+  }
+
+  #world(worker: SimulatedWorker, term: LeaseTerm, distortions: Distortions, call: () => void): World {
     const { tables, chance, destination } = this;
     let requests = 0;
     const real: Ports = {
       store: this.store,
+      parts: this.store.parts,
       planner: new SimulatedPlanner(tables, this.model),
       connection: this.#destination(
         worker,
@@ -132,7 +155,7 @@ export class Simulation {
     const described = destination.description();
     const warehouse: Pick<Warehouse, "columns"> = { columns: () => Promise.resolve(columns) };
     return {
-      store: failing(store, worker, () => new Error("simulated: the store failed")),
+      store: failing(store, worker, storeFailed),
       planner: failing(planner, worker, () => new WarehouseError("unreachable", "simulated")),
       warehouse: { ...refusing, ...failing(warehouse, worker, () => new WarehouseError("unreachable", "simulated")) },
       stateOf: ({ name }) => name,
@@ -147,6 +170,10 @@ export class Simulation {
       random: chance.next,
       term: ports.term,
       concurrency: 3,
+      parts:
+        this.#partRows === null
+          ? null
+          : { store: failing(ports.parts, worker, storeFailed), rows: this.#partRows, call },
     };
   }
 
@@ -215,14 +242,20 @@ export class Simulation {
     this.violations.push(`it does not come to rest: ${JSON.stringify(last)}`);
   }
 
-  /** After every round: each row has one outcome, and state claims nothing that was not acknowledged. */
+  /**
+   * After every round: each row has one outcome, none is said to have never been sent that was, and state claims nothing
+   * that was not acknowledged.
+   */
   #check(): void {
     for (const { id, end } of this.store.runs.values()) {
       if (end === null) continue;
-      const { plan, accepted, rejected, invalid, inDoubt } = end.counts;
+      const { plan, accepted, rejected, invalid, inDoubt, unsent } = end.counts;
       const planned = plan ? plannedRows(plan) : 0;
       if (accepted + rejected + invalid + inDoubt !== planned)
         this.violations.push(`${id}: ${accepted} + ${rejected} + ${invalid} + ${inDoubt} is not ${planned}`);
+      const arrived = this.destination.arrived(id);
+      if (unsent + arrived > planned)
+        this.violations.push(`${id}: ${unsent} of ${planned} were never sent, but ${arrived} arrived`);
     }
     for (const [key, { fingerprint }] of this.tables.state) {
       if (fingerprint === null) continue;
@@ -248,6 +281,14 @@ export class Simulation {
     for (const email of held.keys())
       if (!expected.has(email)) this.violations.push(`${email} should have been removed`);
   }
+}
+
+const storeFailed = (): Error => new Error("simulated: the store failed");
+
+/** Throws what a worker must not end with. */
+function expected(error: unknown): void {
+  const isKnown = error instanceof FencedError || error instanceof RunStopped;
+  if (!isKnown && !messageOf(error).startsWith("simulated")) throw error;
 }
 
 /** What the simulation does not have. */

@@ -44,6 +44,7 @@ export class PlannerTables {
 const kinds = ["removed", "null_key", "duplicate_key", "duplicate_match", "changed", "added"] as const;
 
 export class SimulatedPlanner implements Planner {
+  readonly shared = true;
   readonly #tables: PlannerTables;
   readonly #model: Model;
 

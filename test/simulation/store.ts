@@ -14,6 +14,7 @@ import {
   type SyncSpec,
 } from "../../src/sync/ports.ts";
 import type { ClaimedRun } from "../../src/sync/run.ts";
+import { SimulatedParts } from "./parts.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 export const leaseMs = 30_000;
@@ -35,6 +36,7 @@ const ended: ReadonlySet<RunStatus> = new Set<RunStatus>(["succeeded", "partial"
 
 export class SimulatedStore implements RunStore {
   readonly runs = new Map<string, StoredRun>();
+  readonly parts: SimulatedParts;
   readonly #journals = new Map<string, JournalEntry[]>();
   readonly #inputs = new Map<string, InputsMark>();
   readonly #time: VirtualTime;
@@ -44,6 +46,7 @@ export class SimulatedStore implements RunStore {
 
   constructor(time: VirtualTime) {
     this.#time = time;
+    this.parts = new SimulatedParts(this, time);
   }
 
   create(kind: RunKind, spec: SyncSpec, keys: StoredRun["keys"] = []): StoredRun {
@@ -67,7 +70,8 @@ export class SimulatedStore implements RunStore {
   /** Hands a run to a worker, unless another one has the sync; a run that was under way is lost. */
   claim(id: string): ClaimedRun | null {
     const run = this.#run(id);
-    const busy = [...this.runs.values()].some(({ leaseUntil }) => leaseUntil > this.#time.now());
+    const isHeld = [...this.runs.values()].some(({ leaseUntil }) => leaseUntil > this.#time.now());
+    const busy = isHeld || this.parts.isAnybodyThere;
     if (busy || ended.has(run.status) || (run.status === "held" && !run.released)) return null;
     const stage = run.status === "queued" ? "new" : run.status === "held" ? "released" : "lost";
     run.fence = this.fence += 1;
@@ -81,16 +85,16 @@ export class SimulatedStore implements RunStore {
   }
 
   async renew(identity: RunIdentity): Promise<{ readonly cancelRequested: boolean }> {
-    this.#guard(identity).leaseUntil = this.#time.now() + leaseMs;
+    this.held(identity).leaseUntil = this.#time.now() + leaseMs;
     return { cancelRequested: this.cancelWanted };
   }
 
   async progress(identity: RunIdentity, { status, counts }: RunProgress): Promise<void> {
-    Object.assign(this.#guard(identity), { status, counts });
+    Object.assign(this.held(identity), { status, counts });
   }
 
   async hold(identity: RunIdentity, _report: GateReport, { counts }: RunProgress): Promise<void> {
-    Object.assign(this.#guard(identity), { status: "held", counts, leaseUntil: 0 });
+    Object.assign(this.held(identity), { status: "held", counts, leaseUntil: 0 });
   }
 
   async append(identity: RunIdentity, entry: JournalEntry): Promise<void> {
@@ -98,7 +102,7 @@ export class SimulatedStore implements RunStore {
   }
 
   async appendLost(lostRunId: string, by: RunIdentity, entry: JournalEntry): Promise<void> {
-    this.#guard(by);
+    this.held(by);
     this.#journals.set(lostRunId, [...(this.#journals.get(lostRunId) ?? []), structuredClone(entry)]);
   }
 
@@ -107,18 +111,18 @@ export class SimulatedStore implements RunStore {
   }
 
   async end(identity: RunIdentity, end: RunEnd, { keepJournal }: { readonly keepJournal: boolean }): Promise<void> {
-    const run = this.#guard(identity);
+    const run = this.held(identity);
     Object.assign(run, { status: end.status, counts: end.counts, end, leaseUntil: 0 });
-    if (!keepJournal) this.#journals.delete(identity.id);
+    if (!keepJournal) this.#forget(identity.id);
   }
 
   async endLost(lostRunId: string, by: RunIdentity, end: RunEnd): Promise<void> {
-    this.#guard(by);
+    this.held(by);
     const run = this.#run(lostRunId);
     if (ended.has(run.status) && run.end) run.end = { ...run.end, counts: end.counts };
     else Object.assign(run, { status: end.status, end, leaseUntil: 0 });
     run.counts = end.counts;
-    this.#journals.delete(lostRunId);
+    this.#forget(lostRunId);
   }
 
   async inputs(stateName: string): Promise<InputsMark | null> {
@@ -126,7 +130,7 @@ export class SimulatedStore implements RunStore {
   }
 
   async keepInputs(identity: RunIdentity, stateName: string, mark: InputsMark | null): Promise<void> {
-    this.#guard(identity);
+    this.held(identity);
     if (mark) this.#inputs.set(stateName, mark);
     else this.#inputs.delete(stateName);
   }
@@ -135,10 +139,15 @@ export class SimulatedStore implements RunStore {
     return this.runs.get(runId)?.counts ?? null;
   }
 
-  /** Only the sync's newest fence may write. */
-  #guard({ id, fence }: RunIdentity): StoredRun {
+  #forget(runId: string): void {
+    this.#journals.delete(runId);
+    this.parts.forget(runId);
+  }
+
+  /** Only the sync's newest fence may write, until it has given its lease back. */
+  held({ id, fence }: RunIdentity): StoredRun {
     const run = this.#run(id);
-    if (fence !== this.fence || run.fence !== fence) throw new FencedError(id);
+    if (fence !== this.fence || run.fence !== fence || run.leaseUntil === 0) throw new FencedError(id);
     return run;
   }
 

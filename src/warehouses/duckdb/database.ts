@@ -35,6 +35,7 @@ const idleMs = 250;
 
 export class DuckdbDatabase implements Database {
   readonly dialect = duckdbDialect;
+  readonly shared = false;
   readonly #options: DuckdbOptions;
   #instance: Promise<DuckDBInstance> | undefined;
   #users = 0;

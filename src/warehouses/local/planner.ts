@@ -51,6 +51,8 @@ export interface LocalPlannerOptions {
 }
 
 export class LocalPlanner implements Planner {
+  /** Whoever reads from somewhere in a plan needs the whole file on its disk. */
+  readonly shared = false;
   readonly #options: LocalPlannerOptions;
   readonly #book: LedgerBook;
   readonly #files: FilesOfSync;

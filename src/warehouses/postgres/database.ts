@@ -25,6 +25,7 @@ const streamRows = 5000;
 
 export class PostgresDatabase implements Database {
   readonly dialect = postgresDialect;
+  readonly shared = true;
   readonly #pool: pg.Pool;
   readonly #pinned = new WeakMap<pg.PoolClient, number>();
   #closed: Promise<void> | undefined;

@@ -35,6 +35,7 @@ const bindRows = 1000;
 
 export class SnowflakeDatabase implements Database {
   readonly dialect = snowflakeDialect;
+  readonly shared = true;
   readonly #options: SnowflakeOptions;
   readonly #driver: Driver;
   #idle: number[] = [];
