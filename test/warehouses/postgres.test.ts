@@ -214,6 +214,20 @@ describe("postgres", () => {
     },
   );
 
+  test("options in its address are honoured, but for what the text of values depends on", async () => {
+    const url = new URL(await server.database());
+    await run(url.href, "create schema sales", "create table sales.orders as select 1 as id");
+    url.searchParams.set("options", "-c search_path=sales -c work_mem=8MB -c datestyle=German -c lock_timeout=7s");
+    const shown = ["search_path", "work_mem", "jit", "datestyle", "lock_timeout", "statement_timeout"];
+    const settings = shown.map((name) => `current_setting('${name}') as ${name}`).join(", ");
+    const model = { from: { sql: `select id, ${settings} from orders` }, key: ["id"] };
+    const warehouse = connect(url.href, { statement_timeout_seconds: 60 });
+    await warehouse.check();
+    const columns = await warehouse.columns(model);
+    expect(await warehouse.sample(model, columns, 1)).toEqual([["1", "sales", "8MB", "off", "ISO, YMD", "7s", "1min"]]);
+    await warehouse.close();
+  });
+
   test("a server that is not there is unreachable", async () => {
     const warehouse = connect("postgres://nobody@127.0.0.1:1/nowhere");
     await expect(warehouse.check()).rejects.toMatchObject({ code: "unreachable" });
