@@ -16,16 +16,16 @@ import type {
 } from "../../src/destination.ts";
 import { createDial } from "../../src/dial.ts";
 import { createFetch } from "../../src/fetch.ts";
-import {
-  type CreateListeningSandbox,
-  type CreateSandbox,
-  type Fault,
-  type Sandbox,
-  type SandboxExchange,
-  type SandboxOptions,
-  type ServableSandbox,
-  serveSandbox,
+import type {
+  CreateListeningSandbox,
+  CreateSandbox,
+  Fault,
+  Sandbox,
+  SandboxExchange,
+  SandboxOptions,
+  ServableSandbox,
 } from "../../src/sandbox.ts";
+import { serveSandbox } from "../../src/serve-sandbox.ts";
 import type { Clock } from "../../src/sync/ports.ts";
 import { contextOf } from "./context.ts";
 import { http, type Protocol, type Trouble } from "./protocol.ts";
