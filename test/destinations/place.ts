@@ -51,6 +51,8 @@ export interface ObjectFixture {
   readonly matchValue: (n: number) => string;
   /** The other fields of the n-th record; each `revision` differs in all of them. */
   readonly record: (n: number, revision: number) => DestinationRecord;
+  /** Why what is accepted comes without the vendor's id. Default: all that is accepted has one. */
+  readonly tellsNoIds?: string;
   /** Values that the vendor refuses in a record. */
   readonly bad: DestinationRecord;
   /** What the sandbox holds of this object, by match value. */
