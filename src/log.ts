@@ -10,6 +10,10 @@ const redacted = [
   "*.password",
   "*.token",
   "*.secret",
+  // Where a database says more of its refusal, it repeats the row.
+  "err.detail",
+  "err.where",
+  "err.internalQuery",
 ];
 
 export function createLog(level: string): Log {

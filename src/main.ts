@@ -26,7 +26,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     serve: async (options, signal) => (await import("./serve.ts")).serve(options, environment, registry, signal),
     serveSandbox: async (type, { port, limits, seed }) => {
       const createSandbox = await registry.loadSandbox(type);
-      const { serveSandbox } = await import("./sandbox.ts");
+      const { serveSandbox } = await import("./serve-sandbox.ts");
       return serveSandbox(createSandbox({ limits, seed }), { port });
     },
     isWarehouse: (type) => registry.warehouseTypes().includes(type) && !registry.destinationTypes().includes(type),

@@ -1,6 +1,7 @@
 /** The server that puts a sandbox on loopback, over HTTP. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type CreateSandbox, type Fault, type ServedSandbox, serveSandbox } from "../src/sandbox.ts";
+import type { CreateSandbox, Fault } from "../src/sandbox.ts";
+import { type ServedSandbox, serveSandbox } from "../src/serve-sandbox.ts";
 
 /** Keeps what is posted to /notes. */
 const createNotes: CreateSandbox = () => {

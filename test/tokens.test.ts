@@ -9,7 +9,7 @@ import { rotateSecrets } from "../src/operations/secrets.ts";
 import { Places } from "../src/operations/places.ts";
 import type { Service } from "../src/operations/service.ts";
 import { openRegistry } from "../src/registry.ts";
-import { serveSandbox, type ServedSandbox } from "../src/sandbox.ts";
+import { serveSandbox, type ServedSandbox } from "../src/serve-sandbox.ts";
 import { Sealer } from "../src/security/sealing.ts";
 import { openStore, type Store } from "../src/store/open.ts";
 import { kindsOfStore, startStore, type TestStore } from "./store/stores.ts";

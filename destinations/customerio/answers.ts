@@ -1,12 +1,7 @@
 /** What Customer.io's answers say. An accepted item is never mentioned: only what is refused is, by its index. */
 import { z } from "zod";
 import { DestinationError, type FailedResponse, type FailureHint, type Outcome } from "../../src/destination.ts";
-
-export interface Answer {
-  readonly status: number;
-  /** Parsed JSON; null where the answer has no body. */
-  readonly body: unknown;
-}
+import { type Answer, answersOf, parseJson } from "../../src/json-api.ts";
 
 /** Why a row is not written. */
 export interface Reason {
@@ -123,21 +118,8 @@ function firstError(body: unknown): ItemError | undefined {
   return message === undefined ? undefined : { message };
 }
 
-/** An answer with its JSON read. Throws `unavailable` when it has none that can be read. */
-export function readAnswer(status: number, text: string): Answer {
-  if (text.trim() === "") return { status, body: null };
-  const body = parseJson(text);
-  // Something between us and Customer.io answered: whether the items were taken in nobody knows.
-  if (body === undefined && status < 400) throw unknownAnswer(status);
-  return { status, body: body ?? null };
-}
-
 /** What an answer holds. Throws `unavailable` when it has another form. */
-export function parseAnswer<Form>(schema: z.ZodType<Form>, body: unknown): Form {
-  const parsed = schema.safeParse(body);
-  if (!parsed.success) throw unknownAnswer(200);
-  return parsed.data;
-}
+export const parseAnswer = answersOf("Customer.io");
 
 function unknownAnswer(status: number): DestinationError {
   return new DestinationError("unavailable", `Customer.io answered ${status} in a form that is not known.`, {
@@ -145,12 +127,4 @@ function unknownAnswer(status: number): DestinationError {
     applied: "unknown",
     status,
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 /** Customer.io as the adapter calls it: the Track API takes data in, the App API tells what is there. */
 import type { Context } from "../../src/destination.ts";
-import { type Answer, readAnswer, refusalOf } from "./answers.ts";
+import { type Answer, isSuccess, parseJson, readAnswer } from "../../src/json-api.ts";
+import { refusalOf } from "./answers.ts";
 import type { Item } from "./items.ts";
 
 export interface CustomerioConfig {
@@ -56,7 +57,9 @@ export function openApi(config: CustomerioConfig, { fetch }: Context): Customeri
     const headers = { authorization, ...(body === undefined ? {} : { "content-type": "application/json" }) };
     const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
     const response = await fetch(url, { ...init, ...(signal ? { signal } : {}) });
-    return readAnswer(response.status, await response.text());
+    if (response.status < 400) return readAnswer(response, "Customer.io");
+    // A refusal may come without JSON: another service at this address says 404 in its own way.
+    return { status: response.status, body: parseJson(await response.text()) };
   };
   const key = config.app_api_key;
   return {
@@ -87,6 +90,6 @@ function below(root: string, path: string): URL {
 }
 
 function bodyOf(answer: Answer): unknown {
-  if (answer.status >= 200 && answer.status < 300) return answer.body;
+  if (isSuccess(answer)) return answer.body;
   throw refusalOf(answer);
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type Command, Option } from "commander";
 import type { Operations } from "../operations/operations.ts";
 import type { RunView } from "../operations/run-schemas.ts";
-import type { ServedSandbox } from "../sandbox.ts";
+import type { ServedSandbox } from "../serve-sandbox.ts";
 import type { Face } from "./face.ts";
 import type { DemoSource, OpenWarehouse } from "./demo-warehouse.ts";
 import { count, plural, styled, type Terminal, writeLine } from "./output.ts";

@@ -1,7 +1,7 @@
 /** What the command needs of the rest; `main.ts` gives it. */
 import type { LoadedWorkspace } from "../documents/load.ts";
 import type { Operations } from "../operations/operations.ts";
-import type { ServedSandbox } from "../sandbox.ts";
+import type { ServedSandbox } from "../serve-sandbox.ts";
 import type { ServedWarehouse } from "../warehouse.ts";
 import type { Terminal } from "./output.ts";
 

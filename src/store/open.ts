@@ -94,8 +94,7 @@ async function openEmbedded(folder: string): Promise<StorePool> {
 
 function openPostgres(databaseUrl: string): StorePool {
   const pool = new pg.Pool({
-    connectionString: databaseUrl,
-    options: `-c search_path=${searchPath.replaceAll(" ", "")}`,
+    connectionString: withSearchPath(databaseUrl),
     application_name: "sluice",
     max: 10,
     connectionTimeoutMillis: 10_000,
@@ -107,6 +106,15 @@ function openPostgres(databaseUrl: string): StorePool {
   pool.on("connect", (client) => client.on("error", () => undefined));
   // Every queue and worker on the store listens for such breaks too.
   return pool.setMaxListeners(0);
+}
+
+/** The last of two options counts, and the driver takes the address's before any others: ours go there, behind its own. */
+function withSearchPath(databaseUrl: string): string {
+  const address = new URL(databaseUrl);
+  const given = address.searchParams.get("options") ?? process.env["PGOPTIONS"] ?? "";
+  const ours = `-c search_path=${searchPath.replaceAll(" ", "")}`;
+  address.searchParams.set("options", `${given} ${ours}`.trim());
+  return address.href;
 }
 
 async function openRooms(pool: StorePool, folder: FolderLock | null): Promise<Store> {

@@ -16,7 +16,7 @@ import { loadWorkspace } from "../../src/documents/load.ts";
 import { resolveSync } from "../../src/documents/resolve.ts";
 import { plannerName } from "../../src/operations/connect.ts";
 import { openRegistry } from "../../src/registry.ts";
-import { serveSandbox } from "../../src/sandbox.ts";
+import { serveSandbox } from "../../src/serve-sandbox.ts";
 import { readColumns } from "../../src/sync/fit.ts";
 import { planRequest } from "../../src/sync/plan.ts";
 import type { OutcomeRow } from "../../src/warehouse.ts";

@@ -8,7 +8,7 @@
 import { parseArgs } from "node:util";
 import pg from "pg";
 import createSandbox from "../../destinations/hubspot/sandbox.ts";
-import { serveSandbox } from "../../src/sandbox.ts";
+import { serveSandbox } from "../../src/serve-sandbox.ts";
 import { Business } from "../end-to-end/business.ts";
 import { startPostgres } from "../postgres.ts";
 

@@ -13,6 +13,7 @@ const fixture: DestinationFixture = {
     {
       name: "users",
       settings: {},
+      tellsNoIds: "Braze counts what it took and names no record",
       match: "external_id",
       matchValue: (n) => `user-${n}`,
       record: (n, revision) => ({ first_name: `Name ${n}.${revision}`, home_city: `City ${n}.${revision}` }),

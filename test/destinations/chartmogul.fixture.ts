@@ -38,6 +38,7 @@ const fixture: DestinationFixture = {
     {
       name: "customers",
       settings: { data_source: dataSource, custom_attributes: { plan: "String", seats: "Integer" } },
+      tellsNoIds: "a customer in a data source is found by its external id, which never changes",
       match: "external_id",
       matchValue: (n) => `account-${n}`,
       record: (n, revision) => ({

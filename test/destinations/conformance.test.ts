@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type Connection, DestinationError, type Outcome } from "../../src/destination.ts";
 import { openRegistry } from "../../src/registry.ts";
-import { checks } from "./checks.ts";
+import { checks, keepsRenamed } from "./checks.ts";
 import { conformance } from "./conformance.ts";
 import { type DestinationFixture, openPlace } from "./place.ts";
 
@@ -67,6 +67,11 @@ const defects: readonly (readonly [defect: string, broken: string, spoil: Spoil]
         outcome.kind === "accepted" ? { ...outcome, destinationId: ids.at(at - 1) } : outcome,
       );
     }),
+  ],
+  [
+    "ids kept to itself",
+    keepsRenamed,
+    answering((all) => all.map((one) => (one.kind === "accepted" ? accepted(one) : one))),
   ],
   ["all accepted", "a bad record is rejected alone, wherever it stands", answering((all) => all.map(accepted))],
   ["outcomes dropped", "a full batch is written, exactly it", answering((outcomes) => outcomes.slice(1))],

@@ -26,6 +26,7 @@ const fixture: DestinationFixture = {
     {
       name: "people",
       settings: {},
+      tellsNoIds: "what is accepted is never mentioned",
       match: "id",
       matchValue: (n) => `person-${n}`,
       record: (n, revision) => ({ timezone: `Zone/${n}.${revision}`, created_at: 1_700_000_000 + n * 10 + revision }),

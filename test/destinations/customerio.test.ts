@@ -98,20 +98,21 @@ describe("an answer", () => {
       expect(await failureOf(answeredWith(text, status).write(three))).toMatchObject({
         kind: "unavailable",
         applied: "unknown",
-        code: "unknown_answer",
+        code: text.startsWith("<") ? "not_json" : "unknown_answer",
       });
   });
 
   test("400 refuses the whole batch in the vendor's words, and 404 says that the address is wrong", async () => {
-    const body = { errors: [{ reason: "required", field: "batch", message: "is required" }] };
-    expect(await failureOf(answeredWith(JSON.stringify(body), 400).write(three))).toMatchObject({
+    const required = { errors: [{ reason: "required", field: "batch", message: "is required" }] };
+    expect(await failureOf(answeredWith(JSON.stringify(required), 400).write(three))).toMatchObject({
       kind: "refused",
       applied: "no",
       code: "required",
       field: "batch",
     });
     expect(await failureOf(answeredWith("", 400).write(three))).toMatchObject({ kind: "refused", code: "http_400" });
-    expect(await failureOf(answeredWith("", 404).write(three))).toMatchObject({ kind: "unauthorized" });
+    for (const body of ["", "<html>Not found</html>"])
+      expect(await failureOf(answeredWith(body, 404).write(three))).toMatchObject({ kind: "unauthorized" });
   });
 
   test("is never met with anything but a classified error", async () => {

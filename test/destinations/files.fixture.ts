@@ -43,6 +43,7 @@ const fixture: DestinationFixture = {
     {
       name: "accounts",
       settings: {},
+      tellsNoIds: "a row of a file has none",
       match: "account_id",
       matchValue: (n) => `A "${n}", x`,
       record: (n, revision) => ({ name: `Name\r\n${n}.${revision}`, mrr: `${n * 10 + revision}.5` }),

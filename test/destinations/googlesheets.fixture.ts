@@ -35,6 +35,7 @@ const fixture: DestinationFixture = {
     {
       name: "Key accounts",
       settings: { types: { mrr: "number" } },
+      tellsNoIds: "a row of a tab has none",
       match: "account_id",
       matchValue: (n) => `00${n}`,
       record: (n, revision) => ({

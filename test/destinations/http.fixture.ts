@@ -143,6 +143,7 @@ const fixture: DestinationFixture = {
     {
       name: "contacts",
       settings: {},
+      tellsNoIds: "the declaration names none",
       match: "email",
       matchValue: (n) => `person${n}/50%+a@example.com`,
       record: (n, revision) => ({ name: `Person ${n}.${revision}`, city: `City ${n}.${revision}` }),
@@ -152,6 +153,7 @@ const fixture: DestinationFixture = {
     {
       name: "metrics",
       settings: {},
+      tellsNoIds: "the declaration names none",
       match: "account_id",
       matchValue: (n) => `A-${n}`,
       record: (n, revision) => ({ seats: n * 10 + revision }),

@@ -75,6 +75,7 @@ const fixture: DestinationFixture = {
     {
       name: "companies",
       settings: {},
+      tellsNoIds: "a company's company_id never changes",
       match: "company_id",
       matchValue: (n) => `account & ${n}`,
       record: (n, revision) => ({

@@ -18,6 +18,7 @@ const fixture: DestinationFixture = {
     {
       name: "contacts",
       settings: {},
+      tellsNoIds: "nothing is found by Loops's id",
       match: "email",
       matchValue: (n) => `person-${n}@customer.example`,
       record: (n, revision) => ({ firstName: `Name ${n}.${revision}`, seats: n * 10 + revision }),

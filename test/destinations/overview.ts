@@ -15,7 +15,7 @@ import {
 import { createDial } from "../../src/dial.ts";
 import { createFetch } from "../../src/fetch.ts";
 import { openRegistry, type Registry } from "../../src/registry.ts";
-import { serveSandbox } from "../../src/sandbox.ts";
+import { serveSandbox } from "../../src/serve-sandbox.ts";
 import { contextOf } from "./context.ts";
 import { type DestinationFixture, type ObjectFixture, protocolOf } from "./place.ts";
 

@@ -3,7 +3,7 @@ import pipedrive from "../../destinations/pipedrive/index.ts";
 import createSandbox from "../../destinations/pipedrive/sandbox.ts";
 import type { PipedriveConfig } from "../../destinations/pipedrive/settings.ts";
 import type { Batch, Change, DestinationRecord, Outcome } from "../../src/destination.ts";
-import { serveSandbox } from "../../src/sandbox.ts";
+import { serveSandbox } from "../../src/serve-sandbox.ts";
 import { failureOf, kinds } from "./checks.ts";
 import { contextOf } from "./context.ts";
 import fixture, { fields, type HeldPipedrive, key, token } from "./pipedrive.fixture.ts";

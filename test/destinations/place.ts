@@ -16,16 +16,16 @@ import type {
 } from "../../src/destination.ts";
 import { createDial } from "../../src/dial.ts";
 import { createFetch } from "../../src/fetch.ts";
-import {
-  type CreateListeningSandbox,
-  type CreateSandbox,
-  type Fault,
-  type Sandbox,
-  type SandboxExchange,
-  type SandboxOptions,
-  type ServableSandbox,
-  serveSandbox,
+import type {
+  CreateListeningSandbox,
+  CreateSandbox,
+  Fault,
+  Sandbox,
+  SandboxExchange,
+  SandboxOptions,
+  ServableSandbox,
 } from "../../src/sandbox.ts";
+import { serveSandbox } from "../../src/serve-sandbox.ts";
 import type { Clock } from "../../src/sync/ports.ts";
 import { contextOf } from "./context.ts";
 import { http, type Protocol, type Trouble } from "./protocol.ts";
@@ -51,6 +51,8 @@ export interface ObjectFixture {
   readonly matchValue: (n: number) => string;
   /** The other fields of the n-th record; each `revision` differs in all of them. */
   readonly record: (n: number, revision: number) => DestinationRecord;
+  /** Why what is accepted comes without the vendor's id. Default: all that is accepted has one. */
+  readonly tellsNoIds?: string;
   /** Values that the vendor refuses in a record. */
   readonly bad: DestinationRecord;
   /** What the sandbox holds of this object, by match value. */

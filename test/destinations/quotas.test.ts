@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type Context, type Quota } from "../../src/destination.ts";
 import { createFetch } from "../../src/fetch.ts";
 import { openRegistry } from "../../src/registry.ts";
-import { serveSandbox } from "../../src/sandbox.ts";
+import { serveSandbox } from "../../src/serve-sandbox.ts";
 import { contextOf } from "./context.ts";
 import type { DestinationFixture } from "./place.ts";
 

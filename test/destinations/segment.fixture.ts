@@ -25,6 +25,7 @@ const fixture: DestinationFixture = {
     {
       name: "identify",
       settings: {},
+      tellsNoIds: "Segment says that it took the batch, and no more",
       match: "userId",
       matchValue: (n) => `u-${n}`,
       record: (n, revision) => ({ "traits.firstName": `First ${n}.${revision}`, "traits.age": n * 10 + revision }),
@@ -34,6 +35,7 @@ const fixture: DestinationFixture = {
     {
       name: "group",
       settings: {},
+      tellsNoIds: "Segment says that it took the batch, and no more",
       match: "groupId",
       matchValue: (n) => `g-${n}`,
       record: (n, revision) => ({ "traits.name": `Group ${n}.${revision}`, "traits.employees": n * 10 + revision }),

@@ -12,7 +12,8 @@ import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import createSandbox from "../../destinations/hubspot/sandbox.ts";
 import serveSnowflake, { type ServedSnowflake } from "../../src/warehouses/snowflake/sandbox/index.ts";
 import { copyStore } from "../prepared-store.ts";
-import { type Fault, serveSandbox, type ServedSandbox } from "../../src/sandbox.ts";
+import type { Fault } from "../../src/sandbox.ts";
+import { serveSandbox, type ServedSandbox } from "../../src/serve-sandbox.ts";
 
 const command = join(import.meta.dirname, "../../src/cli/sluice.js");
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import createSandbox from "../../destinations/hubspot/sandbox.ts";
-import { serveSandbox, type ServedSandbox } from "../../src/sandbox.ts";
+import { serveSandbox, type ServedSandbox } from "../../src/serve-sandbox.ts";
 import { Business, type RunJson, type RunningService } from "./business.ts";
 
 const slowSyncs = 30;

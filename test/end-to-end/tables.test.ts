@@ -4,7 +4,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import createSandbox from "../../destinations/postgres/sandbox.ts";
-import { serveSandbox } from "../../src/sandbox.ts";
+import { serveSandbox } from "../../src/serve-sandbox.ts";
 import { startPostgres, type TestPostgres } from "../postgres.ts";
 import { Business } from "./business.ts";
 

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openQueue } from "../../src/queue/queue.ts";
 import { openStore } from "../../src/store/open.ts";
 import { startPostgres, type TestPostgres } from "../postgres.ts";
 import { newSync, resolved } from "./stores.ts";
@@ -44,6 +45,24 @@ describe("a store in a Postgres", () => {
     const error: unknown = await opening.catch((failure: unknown) => failure);
     expect(error).toMatchObject({ code: "store_unreachable" });
     expect(String(error)).not.toContain("hunter2");
+  });
+
+  test("options in its address are honoured, and the queue is found beside them", async () => {
+    const address = new URL(await postgres.database());
+    address.searchParams.set("options", "-c lock_timeout=5000 -c search_path=elsewhere");
+    const store = await openStore({ databaseUrl: address.href, dataDir });
+    const { rows } = await store.pool.query<{ lock: string }>("select current_setting('lock_timeout') as lock");
+    expect(rows).toEqual([{ lock: "5s" }]);
+    const errors: unknown[] = [];
+    const queue = await openQueue({ store, onError: (error) => errors.push(error) });
+    const rung = Promise.withResolvers<string>();
+    queue.work(async (run) => rung.resolve(run), { concurrency: 1 });
+    const sync = newSync();
+    const { id } = await store.runs.create({ sync, kind: "changes", trigger: "api", spec: resolved(sync) });
+    await queue.ring(id);
+    expect([errors, await rung.promise]).toEqual([[], id]);
+    await queue.close(1000);
+    await store.close();
   });
 
   test("its clock is the database's", async () => {

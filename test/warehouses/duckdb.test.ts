@@ -1,10 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { inspect } from "node:util";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { expect, test } from "vitest";
+import { DuckdbDatabase } from "../../src/warehouses/duckdb/database.ts";
 import duckdb from "../../src/warehouses/duckdb/index.ts";
 import type { PlannerPlace } from "../../src/warehouse.ts";
 import { conformance, type WarehouseUnderTest } from "./conformance.ts";
@@ -119,4 +121,45 @@ test("a database in memory keeps its tables until it is closed", async () => {
   await sleep(400);
   expect(await warehouse.planner("a").openRuns()).toEqual([]);
   await warehouse.close();
+});
+
+test.each([
+  ["a number that is none", "select id::integer from faulty", 'string "…" to INT32 when casting from source column id'],
+  ["a text of several lines", "select lines::integer from faulty", 'string "…" when casting from source column lines'],
+  ["a number that is too large", "select number::tinyint from faulty", "destination type INT8"],
+  [
+    "a sum that is too large",
+    "select number + 2147483647::integer from faulty",
+    "Overflow in addition of INT32 (… + …)",
+  ],
+  ["a decimal that is too large", "select number::decimal(4, 2) from faulty", "DECIMAL(4,2)"],
+  ["a date that is none", "select make_date(number, 13, 45) from faulty", "Date out of range: …"],
+  ["a text of another format", "select strptime(id, '%Y') from faulty", "Could not parse string"],
+  ["a text that is no JSON", "select json_extract(id, '$.a') from faulty", "Malformed JSON"],
+  ["a pattern that is none", "select regexp_matches('a', '(' || id) from faulty", "missing ): …"],
+  ["a key that is taken", "insert into taken select id, 2 from faulty", "violates primary key constraint"],
+  ["a key that is null", "insert into taken select null, number from faulty", "NOT NULL constraint failed: taken.id"],
+  ["a line of a file", "select * from read_csv('FOLDER/bad.csv', columns = {'a': 'int'})", "CSV Error on Line: 3"],
+])("%s: the error says so without the row's value", async (_, sql, says) => {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-duckdb-"));
+  writeFileSync(join(folder, "bad.csv"), "a\n1\nK-secret\n");
+  const database = new DuckdbDatabase({ path: ":memory:", memoryLimit: "192MB", threads: 1, lockWaitMs: 0 });
+  const release = database.hold();
+  try {
+    const error = await database
+      .session(async (session) => {
+        await session.execute(`create table faulty as select 'K-secret' as id, 98765::integer as number,
+          'it''s K-\n"secret\nK-secret' as lines`);
+        await session.execute("create table taken (id varchar primary key, number integer)");
+        await session.execute("insert into taken select id, 1 from faulty");
+        await session.execute(sql.replace("FOLDER", folder));
+      })
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "sql_error", message: expect.stringContaining(says) });
+    expect(inspect(error, { depth: 9 })).not.toMatch(/secret|98765/);
+  } finally {
+    release();
+    await database.close();
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { type AddressInfo, createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PostgresDatabase } from "../../src/warehouses/postgres/database.ts";
+import { warehouseError } from "../../src/warehouses/postgres/errors.ts";
 import postgres from "../../src/warehouses/postgres/index.ts";
 import { startPostgres, type TestPostgres } from "../postgres.ts";
 import type { PlannerPlace } from "../../src/warehouse.ts";
@@ -212,10 +214,99 @@ describe("postgres", () => {
     },
   );
 
+  test("options in its address are honoured, but for what the text of values depends on", async () => {
+    const url = new URL(await server.database());
+    await run(url.href, "create schema sales", "create table sales.orders as select 1 as id");
+    url.searchParams.set("options", "-c search_path=sales -c work_mem=8MB -c datestyle=German -c lock_timeout=7s");
+    const shown = ["search_path", "work_mem", "jit", "datestyle", "lock_timeout", "statement_timeout"];
+    const settings = shown.map((name) => `current_setting('${name}') as ${name}`).join(", ");
+    const model = { from: { sql: `select id, ${settings} from orders` }, key: ["id"] };
+    const warehouse = connect(url.href, { statement_timeout_seconds: 60 });
+    await warehouse.check();
+    const columns = await warehouse.columns(model);
+    expect(await warehouse.sample(model, columns, 1)).toEqual([["1", "sales", "8MB", "off", "ISO, YMD", "7s", "1min"]]);
+    await warehouse.close();
+  });
+
   test("a server that is not there is unreachable", async () => {
     const warehouse = connect("postgres://nobody@127.0.0.1:1/nowhere");
     await expect(warehouse.check()).rejects.toMatchObject({ code: "unreachable" });
     await warehouse.close();
     await warehouse.close();
+  });
+});
+
+describe("an error says what is wrong without the row's value", () => {
+  let database: PostgresDatabase;
+  beforeAll(async () => {
+    const url = await server.database();
+    await run(
+      url,
+      `create table faulty as select 'K-secret "1"'::text as id, 98765::integer as number`,
+      "create table taken (id text primary key, number integer check (number < 5))",
+      `insert into taken select id, 1 from faulty`,
+      "create type mood as enum ('sad', 'ok')",
+      `create function picky(value text) returns text language plpgsql as
+        $$ begin raise exception 'not %', value using errcode = '22023', detail = value, hint = value; end $$`,
+      `create function strict(value text) returns text language plpgsql as $$ begin assert false, value; end $$`,
+    );
+    const { hostname: host, port, username: user, pathname } = new URL(url);
+    const through = { host, port: Number(port), user, database: pathname.slice(1) };
+    database = new PostgresDatabase({ server: through, statementTimeoutMs: 60_000 });
+  });
+  afterAll(async () => database.close());
+
+  test.each([
+    ["a number that is none", "select id::integer from faulty", 'for type integer: "…"'],
+    ["a number that is too large", "select (number * 2)::smallint from faulty", "smallint out of range"],
+    ["a decimal that is too large", "select number::numeric(4, 0) from faulty", "precision 4, scale 0"],
+    ["a date that is none", "select make_date(number, 13, 45) from faulty", "date field value out of range: …"],
+    ["a member that an enum does not have", "select id::mood from faulty", 'enum mood: "…"'],
+    ["a text that is no JSON", "select id::json from faulty", "for type json"],
+    ["a text that is no XML", "select ('<a>' || id || '</b>')::xml from faulty", "invalid XML content"],
+    ["a text that names no table", "select id::regclass from faulty", 'relation "…"|invalid name syntax'],
+    ["a text that is no search", "select ('&' || id)::tsquery from faulty", 'tsquery: "…"'],
+    ["a number that is no letter", "select chr(number * 99) from faulty", "too large for encoding: …"],
+    ["a key that is taken", "insert into taken select id, 2 from faulty", "Key (id)=(…) already exists"],
+    ["a row that breaks a rule", "insert into taken select 'a', number from faulty", '"taken_number_check"'],
+    ["a key that is null", "insert into taken select null, number from faulty", 'column "id"'],
+    ["a function's own exception", "select picky(id) from faulty", "function picky failed with 22023"],
+    ["a function's own assertion", "select strict(id) from faulty", "function strict failed with P0004"],
+  ])("%s", async (_, sql, says) => {
+    const error = await database.transaction((session) => session.execute(sql)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "sql_error", message: expect.stringContaining("Postgres says") });
+    expect(inspect(error, { depth: 9 })).not.toMatch(/secret|98765|9777735|197530/i);
+    expect(says.split("|").some((part) => inspect(error).includes(part))).toBe(true);
+  });
+
+  test("a row that is copied in", async () => {
+    const rows = async function* (): AsyncIterable<readonly string[][]> {
+      yield [["K-secret"]];
+    };
+    const error = await database
+      .session(async (session) => {
+        await session.execute("create temporary table numbers (id integer)");
+        await session.append("numbers", [{ name: "id", type: "bigint" }], rows());
+      })
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "sql_error" });
+    expect(inspect(error, { depth: 9 })).not.toContain("secret");
+  });
+
+  test("names that stand in the SQL are told", async () => {
+    await expect(database.session((session) => session.query("select * from missing"))).rejects.toMatchObject({
+      code: "table_not_found",
+      message: expect.stringContaining('"missing"'),
+    });
+    await expect(database.session((session) => session.query("select nam from faulty"))).rejects.toMatchObject({
+      code: "column_not_found",
+      message: expect.stringContaining('"nam"'),
+    });
+  });
+
+  test("a server that speaks another language", () => {
+    const words = "ungültige Eingabesyntax für Typ integer: »K-secret«";
+    const error = Object.assign(new pg.DatabaseError(words, 1, "error"), { code: "22P02" });
+    expect(warehouseError(error).message).toBe('Postgres says: ungültige Eingabesyntax für Typ integer: "…"');
   });
 });

@@ -2,7 +2,8 @@
 import { existsSync, readdirSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { UnloadedPlan, type StageSession } from "../../src/warehouses/snowflake/unloaded.ts";
+import type { StageSession } from "../../src/warehouses/snowflake/stage.ts";
+import { UnloadedPlan } from "../../src/warehouses/snowflake/unloaded.ts";
 
 const duckdb = await DuckDBInstance.create(":memory:");
 afterAll(() => duckdb.closeSync());

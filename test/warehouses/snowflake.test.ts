@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { expect, test } from "vitest";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
 import type { PlannerPlace } from "../../src/warehouse.ts";
 import { columnName, snowflakeDialect } from "../../src/warehouses/snowflake/dialect.ts";
 import snowflake from "../../src/warehouses/snowflake/index.ts";
-import serveSnowflake from "../../src/warehouses/snowflake/sandbox/index.ts";
+import serveSnowflake, { type ServedSnowflake } from "../../src/warehouses/snowflake/sandbox/index.ts";
 import { conformance, type WarehouseUnderTest } from "./conformance.ts";
 import { all, backOff, localPlace } from "./place.ts";
 import { complaints } from "./snowflake-sql.ts";
@@ -27,6 +27,11 @@ function connect(url: string, planner: PlannerPlace): ReturnType<typeof snowflak
 async function askedOf(url: string): Promise<readonly string[]> {
   const asked = (await (await fetch(`${url}/_sandbox/requests`)).json()) as { sql: string }[];
   return asked.map(({ sql }) => sql);
+}
+
+async function disposable(serving: Promise<ServedSnowflake>): Promise<ServedSnowflake & AsyncDisposable> {
+  const sandbox = await serving;
+  return { ...sandbox, [Symbol.asyncDispose]: () => sandbox.close() };
 }
 
 const emitted: Record<PlannerPlace["in"], string[]> = { warehouse: [], local: [] };
@@ -126,6 +131,63 @@ test.each([
     await sandbox.close();
     rmSync(folder, { recursive: true });
   }
+});
+
+describe("what a killed worker left on the user's stage", () => {
+  const hour = 3_600_000;
+  const place = (digit: number): string => `sluice/${String(digit).repeat(8)}-aaaa-4aaa-8aaa-aaaaaaaaaaaa`;
+
+  /** Puts a file on the stage that was written so many hours ago. */
+  async function leave({ stages }: ServedSnowflake, file: string, hours: number): Promise<void> {
+    const path = join(await stages.folder(`user-${given.username}`), file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, "rows");
+    const written = new Date(Date.now() - hours * hour);
+    utimesSync(path, written, written);
+  }
+  const left = ({ stages }: ServedSnowflake): readonly string[] =>
+    stages.files({ stage: `user-${given.username}`, path: "", own: true }).map(({ path }) => path);
+
+  async function checkAndClose(url: string): Promise<void> {
+    const warehouse = connect(url, { in: "warehouse", schema: "PLANNER" });
+    await warehouse.check();
+    await warehouse.close();
+  }
+
+  test("is removed a day later, and neither what another run may need nor what is not Sluice's", async () => {
+    await using sandbox = await disposable(serveSnowflake({}));
+    await leave(sandbox, `${place(1)}/data_0_0_0.snappy.parquet`, 26);
+    await leave(sandbox, `${place(1)}/data_0_1_0.snappy.parquet`, 30);
+    // Statements may take an hour: what is a day old may still be written.
+    const kept = [
+      "notes/today.txt",
+      `other/${place(2)}/data_0_0_0.snappy.parquet`,
+      `${place(3)}/data_0_0_0.snappy.parquet`,
+      `${place(4)}/data_0_0_0.snappy.parquet`,
+      `${place(4)}/data_0_1_0.snappy.parquet`,
+      "sluice/mine/data_0_0_0.snappy.parquet",
+    ];
+    for (const [index, hours] of [99, 99, 24.5, 99, 1, 99].entries()) await leave(sandbox, kept[index] ?? "", hours);
+    await checkAndClose(sandbox.url);
+    expect(left(sandbox)).toEqual(kept.toSorted());
+    const asked = async (verb: RegExp): Promise<readonly string[]> =>
+      (await askedOf(sandbox.url)).filter((sql) => verb.test(sql));
+    expect(await asked(/^remove @~/)).toEqual([`remove @~/${place(1)}/`]);
+    expect((await asked(/@~|sysdate/)).flatMap(complaints)).toEqual([]);
+    // Once a day is enough.
+    await checkAndClose(sandbox.url);
+    expect(await asked(/^list @~/)).toHaveLength(1);
+  });
+
+  test("is no trouble where the account does not let it be listed, or does not answer", async () => {
+    for (const kind of ["refused", "hang"] as const) {
+      await using sandbox = await disposable(serveSnowflake({}));
+      sandbox.faults.add({ statement: "list @~", fault: { kind } });
+      await leave(sandbox, `${place(1)}/data_0_0_0.snappy.parquet`, 99);
+      await checkAndClose(sandbox.url);
+      expect(left(sandbox)).toHaveLength(1);
+    }
+  });
 });
 
 test.each(["warehouse", "local"] as const)(

@@ -1,13 +1,42 @@
 /** What DuckDB says, told in terms of the source. */
 import { messageOf, WarehouseError } from "../../errors.ts";
+import { withholdFromQuote, withholdNumbers, withholdQuoted } from "../withhold.ts";
 
-/** Keeps DuckDB's words and adds a code and what to do. */
+/** Keeps DuckDB's words, but for the values of rows that it quotes, and adds a code and what to do. */
 export function warehouseError(error: unknown): WarehouseError {
   if (error instanceof WarehouseError) return error;
   const words = messageOf(error);
   const known = kinds.find(({ says }) => says.test(words));
-  if (known === undefined) return new WarehouseError("sql_error", `DuckDB says: ${words}`, { cause: error });
-  return new WarehouseError(known.code, `DuckDB says: ${words}`, { hint: known.hint, cause: error });
+  if (known !== undefined) {
+    return new WarehouseError(known.code, `DuckDB says: ${words}`, { hint: known.hint, cause: error });
+  }
+  if (aboutSql.test(words)) return new WarehouseError("sql_error", `DuckDB says: ${words}`, { cause: error });
+  // Its cause would repeat the value.
+  return new WarehouseError("sql_error", `DuckDB says: ${withoutValues(words)}`);
+}
+
+/** What DuckDB says before it has read a row, or of files and memory. */
+const aboutSql =
+  /^(Parser|Syntax|Binder|Catalog|Dependency|Not implemented|Permission|IO|HTTP|Connection|INTERRUPT|Out of Memory|Missing Extension) Error:/;
+
+/** Of an error that data made. Below its first line come the SQL, the whole line of a file, or the rest of the value. */
+function withoutValues(words: string): string {
+  const told = words.slice(0, endOf(words)).replaceAll("can't", "cannot");
+  const column = / when casting from source column [^\n]*$/.exec(told)?.[0] ?? "";
+  const [line = "", ...below] = told.slice(0, told.length - column.length).split("\n");
+  if (/^\w+ Error: CSV Error on Line: \d+$/.test(line)) return line;
+  const unquoted = below.length > 0 ? withholdFromQuote(line) : withholdQuoted(line);
+  return withholdNumbers(withholdTail(unquoted)) + column;
+}
+
+function endOf(words: string): number {
+  const sql = words.lastIndexOf("\n\nLINE ");
+  return sql === -1 ? words.length : sql;
+}
+
+/** Some values stand without quotation marks behind a colon, as in "Invalid input for hex digit: K". */
+function withholdTail(words: string): string {
+  return words.replace(/^((?:Conversion|Invalid Input) Error: [^":]*: )[^"].*$/, "$1…").replace(/"…": .*$/, '"…"');
 }
 
 /** Another process has the file open. DuckDB says which. */

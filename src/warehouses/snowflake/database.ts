@@ -8,6 +8,7 @@ import { begin, currentTransaction, endAbandoned, transactionEnded } from "./tra
 import { snowflakeDialect, toColumn } from "./dialect.ts";
 import { Driver } from "./driver.ts";
 import type { Answer, LoginOptions, Statement } from "./protocol.ts";
+import { clear, isTimeToLook, newPlace, removeLeftovers } from "./stage.ts";
 import { unload, UnloadedPlan } from "./unloaded.ts";
 import { parquetOf } from "./upload.ts";
 
@@ -32,6 +33,8 @@ function pinned(statementTimeoutSeconds: number): string {
 const streamRows = 5000;
 /** Up to so many rows go up in one statement's binds; more go up as Parquet. */
 const bindRows = 1000;
+/** Who closes does not wait longer for what others left. */
+const tidyMs = 5000;
 
 export class SnowflakeDatabase implements Database {
   readonly dialect = snowflakeDialect;
@@ -128,8 +131,17 @@ export class SnowflakeDatabase implements Database {
   }
 
   async close(): Promise<void> {
+    await this.#tidy();
     await this.#closeIdle();
     await this.#driver.close();
+  }
+
+  /** When all is done, and a session is there anyway. Nothing depends on it. */
+  async #tidy(): Promise<void> {
+    const { login, statementTimeoutSeconds } = this.#options;
+    if (this.#idle.length === 0 || !isTimeToLook(login)) return;
+    const look = (session: SnowflakeSession): Promise<void> => removeLeftovers(session, statementTimeoutSeconds);
+    await this.session(look, { signal: AbortSignal.timeout(tidyMs) }).catch(() => undefined);
   }
 
   /** While files are read the driver has nothing to do: its memory is given back, unless another session needs it. */
@@ -306,7 +318,7 @@ export class SnowflakeSession implements Session {
   }
 
   async #load(table: string, columns: readonly AppendColumn[], file: string): Promise<void> {
-    const stage = `@~/sluice/${crypto.randomUUID()}`;
+    const stage = newPlace();
     const names = columns.map(({ name }) => name).join(", ");
     const values = columns.map(({ name, type }) => `$1:${name}::${type === "text" ? "varchar" : type}`).join(", ");
     try {
@@ -314,7 +326,7 @@ export class SnowflakeSession implements Session {
       await this.execute(`copy into ${table} (${names}) from (select ${values} from ${stage}/)
         file_format = (type = parquet) on_error = abort_statement`);
     } finally {
-      await this.settled(`remove ${stage}/`).catch(() => undefined);
+      await clear(stage, this);
     }
   }
 

@@ -2,23 +2,19 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { WarehouseError } from "../../errors.ts";
-import type { PageQuery, Session } from "../dialect.ts";
+import type { PageQuery } from "../dialect.ts";
+import { clear, newPlace, type StageSession } from "./stage.ts";
 import { newFolder, Workbench } from "./workbench.ts";
-
-/** What unloading needs of a session. */
-export interface StageSession extends Pick<Session, "query" | "execute"> {
-  settled(sql: string): Promise<void>;
-}
 
 /** What a query says as Parquet files in a folder. */
 export async function unload(select: string, folder: string, session: StageSession): Promise<void> {
-  const stage = `@~/sluice/${crypto.randomUUID()}`;
+  const stage = newPlace();
   try {
     await session.execute(`copy into ${stage}/ from (${select})
         file_format = (type = parquet) header = true max_file_size = 16777216`);
     await session.query(`get ${stage}/ 'file://${folder}/'`);
   } finally {
-    await session.settled(`remove ${stage}/`).catch(() => undefined);
+    await clear(stage, session);
   }
 }
 

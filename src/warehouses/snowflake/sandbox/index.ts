@@ -43,6 +43,8 @@ export interface SnowflakeSandboxOptions {
 
 export interface ServedSnowflake extends ServedWarehouse {
   readonly faults: Faults;
+  /** Their files, as they lie on the disk. */
+  readonly stages: Stages;
 }
 
 /** Serves a Snowflake on loopback. Its files are gone when it is closed, but for the database if it was given. */
@@ -61,13 +63,12 @@ async function serveSnowflake(options: SnowflakeSandboxOptions = {}): Promise<Se
   const [storageToken, chunkKey] = [randomBytes(16).toString("hex"), randomBytes(16).toString("hex")];
   const loaded = new Set<string>();
   let address = "";
-  const url = (): string => address;
   const executor = new Executor({
     engine,
     stages,
     size: { inlineRows, chunkRows },
     readOnly: options.readOnly ?? false,
-    url,
+    url: () => address,
     storageToken,
     loaded,
     sessions,
@@ -97,7 +98,7 @@ async function serveSnowflake(options: SnowflakeSandboxOptions = {}): Promise<Se
       answerSeconds,
       storageToken,
       chunkKey,
-      url,
+      url: () => address,
     });
     done();
   });
@@ -107,6 +108,7 @@ async function serveSnowflake(options: SnowflakeSandboxOptions = {}): Promise<Se
     run: (sql) => engine.run(sql),
     query: (sql) => engine.query(sql),
     faults,
+    stages,
     async close() {
       queries.abortAll();
       await server.close();
