@@ -1,9 +1,10 @@
 /**
  * A known limit, used by several processes together: HubSpot's 190 requests in ten seconds, eight syncs under one
  * credential, control store and warehouse on Postgres. As the sandbox counts them: how much of the limit was used, whether any
- * span of ten seconds saw more, and how many requests were answered 429.
+ * span of ten seconds saw more, and how many requests were answered 429. `--syncs 1 --delay 700`: by one sync alone, to a
+ * HubSpot that takes its time.
  *
- *   node test/bench/pacing.ts [--workers 1,2,4] [--seconds 40]
+ *   node test/bench/pacing.ts [--workers 1,2,4] [--seconds 40] [--syncs 8] [--delay 0]
  */
 import { parseArgs } from "node:util";
 import pg from "pg";
@@ -13,11 +14,17 @@ import { Business } from "../end-to-end/business.ts";
 import { startPostgres } from "../postgres.ts";
 
 const { values } = parseArgs({
-  options: { workers: { type: "string", default: "1,2,4" }, seconds: { type: "string", default: "40" } },
+  options: {
+    workers: { type: "string", default: "1,2,4" },
+    seconds: { type: "string", default: "40" },
+    syncs: { type: "string", default: "8" },
+    delay: { type: "string", default: "0" },
+  },
 });
 const seconds = Number(values.seconds);
 const limit = { requests: 190, perMs: 10_000 };
-const syncs = 8;
+const syncs = Number(values.syncs);
+const delayMs = Number(values.delay);
 
 /** The requests that a sandbox was asked, and how many it refused for its limit. */
 interface Asked {
@@ -28,7 +35,7 @@ interface Asked {
 async function serveCounted(asked: Asked) {
   const properties = { companies: [{ name: "account_id", type: "string", hasUniqueValue: true }] };
   const sandbox = createSandbox({ limits: true, seed: { properties } });
-  return await serveSandbox({
+  const served = await serveSandbox({
     ...sandbox,
     handle: (request) => {
       asked.times.push(performance.now());
@@ -37,6 +44,9 @@ async function serveCounted(asked: Asked) {
       return answer;
     },
   });
+  const slow = [{ path: "/batch/", times: null, fault: { kind: "delay", ms: delayMs } }];
+  if (delayMs > 0) await fetch(`${served.url}/_sandbox/faults`, { method: "POST", body: JSON.stringify(slow) });
+  return served;
 }
 
 const workspace = (rows: number): string => `kind: source
@@ -73,8 +83,8 @@ async function measure(workers: number, databaseUrl: string, warehouseUrl: strin
   const hubspot = await serveCounted(asked);
   const business = await Business.open(1);
   try {
-    // More than the limit lets through in the time, by the four syncs that one worker does at once.
-    const rows = Math.ceil(((limit.requests / limit.perMs) * (seconds + 30) * 1000 * 100) / 4);
+    // More than the limit lets through in the time, by the syncs that one worker does at once.
+    const rows = Math.ceil(((limit.requests / limit.perMs) * (seconds + 30) * 1000 * 100) / Math.min(4, syncs));
     business.write("workspace.yaml", workspace(rows));
     Object.assign(business.environment, {
       HUBSPOT: hubspot.url,
@@ -118,7 +128,10 @@ function mostIn(times: readonly number[], spanMs: number): number {
 
 const postgres = await startPostgres();
 try {
-  console.log(`pacing: HubSpot's 190 requests in ten seconds, ${syncs} syncs under one credential, ${seconds} s`);
+  const slowly = delayMs > 0 ? `, each answered after ${delayMs} ms` : "";
+  console.log(
+    `pacing: HubSpot's 190 requests in ten seconds${slowly}, ${syncs} sync${syncs > 1 ? "s" : ""} under one credential, ${seconds} s`,
+  );
   for (const workers of values.workers.split(",").map(Number)) {
     const warehouse = await postgres.database();
     const client = new pg.Client({ connectionString: warehouse });
