@@ -243,28 +243,26 @@ describe.runIf(canEndRedis)("a Redis that goes away", () => {
 });
 
 describe("the embedded queue", () => {
-  test("leaves the process free to do other things while it does 2,000 jobs", async () => {
+  test("leaves the process free to do other things while it does 500 jobs", async () => {
     const started = await startStore("embedded");
     const { store } = started;
     const backend = await openPostgresBackend(store.pool);
     let done = 0;
-    let longestMs = 0;
-    let before = performance.now();
+    // Between two ticks of a timer: however slow the machine is, something else comes to its turn.
+    let most = 0;
+    let before = 0;
     const timer = setInterval(() => {
-      longestMs = Math.max(longestMs, performance.now() - before - 5);
-      before = performance.now();
+      most = Math.max(most, done - before);
+      before = done;
     }, 5);
     const worker = backend.startWorker(() => Promise.resolve(void (done += 1)), { concurrency: 20 });
-    const startedAt = performance.now();
     await Promise.all(
-      Array.from({ length: 2000 }, (_, n) => backend.queue.add("run", { run: String(n) }, { jobId: `job-${n}` })),
+      Array.from({ length: 500 }, (_, n) => backend.queue.add("run", { run: String(n) }, { jobId: `job-${n}` })),
     );
-    await until(() => done === 2000, 60_000);
+    await until(() => done === 500, 60_000);
     clearInterval(timer);
-    console.log(
-      `2,000 jobs in ${Math.round(performance.now() - startedAt)} ms, longest gap ${Math.round(longestMs)} ms`,
-    );
-    expect(longestMs).toBeLessThan(500);
+    expect(before).toBeGreaterThan(0);
+    expect(most).toBeLessThan(100);
     await worker.close();
     await backend.close();
     await started.stop();

@@ -108,7 +108,7 @@ export class Simulation {
     const term = new LeaseTerm({ now: () => new Date(this.time.now()) }, leaseMs);
     const claimed = this.store.claim(run.id);
     if (claimed === null) return;
-    const worker = new SimulatedWorker(this.time, this.chance, faults);
+    const worker = this.#worker(faults);
     const world = this.#world(worker, term, distortions, () => this.#called(claimed, faults, distortions));
     // A worker that could not store the end is one that was lost: its lease runs out.
     const done = executeRun(claimed, world, worker.stop.signal).catch(expected);
@@ -122,10 +122,18 @@ export class Simulation {
     else if (this.chance.happens(0.5)) this.time.after(this.chance.between(0, 5000), join);
   }
 
+  /** A worker, which may be told to stop at any time. */
+  #worker(faults: Faults): SimulatedWorker {
+    const worker = new SimulatedWorker(this.time, this.chance, faults);
+    const isStopped = faults !== noFaults && this.chance.happens(0.1);
+    if (isStopped) this.time.after(this.chance.between(0, 30_000), () => worker.stop.abort(new RunStopped("shutdown")));
+    return worker;
+  }
+
   #join(run: ClaimedRun, faults: Faults, distortions: Distortions): void {
     const columns = this.store.parts.joinable(run.id);
     if (columns === null) return;
-    const worker = new SimulatedWorker(this.time, this.chance, faults);
+    const worker = this.#worker(faults);
     const term = new LeaseTerm({ now: () => new Date(this.time.now()) }, leaseMs);
     const world = this.#world(worker, term, distortions, () => undefined);
     const { store } = world.parts ?? {};
