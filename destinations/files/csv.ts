@@ -1,6 +1,6 @@
 /** Rows as CSV: RFC 4180, UTF-8 without a mark, a header, CRLF. A text that is empty is "", and no value is nothing. */
 import { stringify } from "csv-stringify/sync";
-import type { FileRows } from "./formats.ts";
+import type { FileRows } from "./rows.ts";
 
 /** What a spreadsheet takes for the beginning of a formula, in either width. */
 const formula = /^[=+\-@\t\r\n＝＋－＠]/;

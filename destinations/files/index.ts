@@ -15,10 +15,13 @@ import {
   type Outcome,
 } from "../../src/destination.ts";
 import { storageFailure } from "./answers.ts";
+import { BucketStore } from "./bucket.ts";
 import { cellOf } from "./cells.ts";
-import { contentTypes, type FileRows, toBytes } from "./formats.ts";
+import { FolderStore } from "./folder.ts";
+import { contentTypes, toBytes } from "./formats.ts";
+import type { FileRows } from "./rows.ts";
 import { connection, type FileObject, type FilesConfig, ownColumns, placeOf } from "./settings.ts";
-import { type FileStore, openStore } from "./store.ts";
+import type { FileStore } from "./store.ts";
 
 /** Larger files are better ones, as far as a batch fits in memory several times. */
 const batchLimit: BatchLimit = { records: 10_000, bytes: 8_000_000 };
@@ -106,6 +109,12 @@ class FilesConnection implements Connection {
     if (unknown === undefined) return object;
     throw refused("settings_invalid", `to.settings.${unknown}: files take no settings.`);
   }
+}
+
+function openStore(config: FilesConfig, context: Context): FileStore {
+  const { folder, bucket } = config;
+  if (bucket !== undefined) return new BucketStore({ ...config, bucket }, context);
+  return new FolderStore(folder ?? "", context);
 }
 
 /** The rows of a batch's file. A change whose values do not fit is no row of it. */

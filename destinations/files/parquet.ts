@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DestinationError } from "../../src/destination.ts";
 import type { ColumnType } from "./cells.ts";
-import type { FileRows } from "./formats.ts";
+import type { FileRows } from "./rows.ts";
 
 const types: Readonly<Record<ColumnType, string>> = {
   text: "varchar",

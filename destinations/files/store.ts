@@ -1,18 +1,7 @@
 /** Where files are put: whole or not at all, and the same name again is the same file. */
-import type { Context } from "../../src/destination.ts";
-import { BucketStore } from "./bucket.ts";
-import { FolderStore } from "./folder.ts";
-import type { FilesConfig } from "./settings.ts";
-
 export interface FileStore {
   /** Resolves if files could be put there, with where that is. Writes nothing. */
   check(signal?: AbortSignal): Promise<string>;
   /** True: it is kept, all of it. False: the answer does not say so. */
   put(name: string, bytes: Uint8Array, type: string, signal?: AbortSignal): Promise<boolean>;
-}
-
-export function openStore(config: FilesConfig, context: Context): FileStore {
-  const { folder, bucket } = config;
-  if (bucket !== undefined) return new BucketStore({ ...config, bucket }, context);
-  return new FolderStore(folder ?? "", context);
 }

@@ -1,6 +1,5 @@
 /** How a team declares its objects: fields, requests, and which answer means what. README.md tells it with examples. */
 import { z } from "zod";
-import { faultsOf } from "./faults.ts";
 import { pointerPattern } from "./pointer.ts";
 
 const text = z.string().min(1);
@@ -102,7 +101,7 @@ const operation = z.strictObject({
   idempotent: z.boolean().optional(),
 });
 
-const objectShape = z.strictObject({
+export const objectShape = z.strictObject({
   title: text.optional(),
   /** The field, or the fields that together find a record. */
   match: z.union([text, z.array(text).min(1)]),
@@ -118,11 +117,6 @@ const objectShape = z.strictObject({
     append: operation.optional(),
     delete: operation.optional(),
   }),
-});
-
-/** An object, with everything that could never work in it told where it stands. */
-export const objectSchema = objectShape.superRefine((object, context) => {
-  for (const { path, message } of faultsOf(object)) context.addIssue({ code: "custom", path: [...path], message });
 });
 
 export type DeclaredObject = z.output<typeof objectShape>;

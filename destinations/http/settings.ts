@@ -1,6 +1,7 @@
 /** What a person must give to connect: the address, the credential, and the declared objects. */
 import { z } from "zod";
-import { headerName, objectSchema } from "./declaration.ts";
+import { headerName, objectShape } from "./declaration.ts";
+import { faultsOf } from "./faults.ts";
 import { pointerPattern } from "./pointer.ts";
 
 const credential = z.string().regex(/^[!-~]+$/, "text without blanks and without letters beyond ASCII");
@@ -17,6 +18,11 @@ const rateLimit = z.strictObject({
     .number()
     .gt(0)
     .max(31 * 86_400),
+});
+
+/** An object, with everything that could never work in it told where it stands. */
+const objectSchema = objectShape.superRefine((object, context) => {
+  for (const { path, message } of faultsOf(object)) context.addIssue({ code: "custom", path: [...path], message });
 });
 
 export const connection = z

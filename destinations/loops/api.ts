@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { type Context, DestinationError, type FailedResponse, type FailureHint } from "../../src/destination.ts";
 import { type Answer, answersOf, type JsonApi, openJsonApi, parseJson } from "../../src/json-api.ts";
-import type { LoopsConfig } from "./index.ts";
+import type { LoopsConfig } from "./settings.ts";
 
 /** Paths begin after `/v1`. */
 export function openApi({ api_key, base_url = "https://app.loops.so/api" }: LoopsConfig, { fetch }: Context): JsonApi {

@@ -14,16 +14,7 @@ import type { JsonApi } from "../../src/json-api.ts";
 import { loopsFailure, openApi, parseAnswer, refusalOf } from "./api.ts";
 import { writeContacts } from "./contacts.ts";
 import { emailField, propertiesSchema, toFields } from "./fields.ts";
-
-const connection = z.strictObject({
-  api_key: z
-    .string()
-    .regex(/^[!-~]+$/, "text without blanks")
-    .meta({ secret: true, description: "An API key: Settings, API." }),
-  base_url: z.url().optional().meta({ description: "Another address, such as a sandbox's, without /v1." }),
-});
-
-export type LoopsConfig = z.output<typeof connection>;
+import { connection, type LoopsConfig } from "./settings.ts";
 
 const loops: DestinationAdapter<LoopsConfig> = {
   type: "loops",

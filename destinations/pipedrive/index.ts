@@ -14,15 +14,9 @@ import {
 import { type JsonApi } from "../../src/json-api.ts";
 import { openApi } from "./api.ts";
 import { parseAnswer, pipedriveFailure } from "./errors.ts";
-import {
-  fieldPageSchema,
-  ignoresCase,
-  knownFields,
-  type KnownFields,
-  type PipedriveField,
-  toFields,
-} from "./fields.ts";
+import { fieldPageSchema, ignoresCase, knownFields, type PipedriveField, toFields } from "./fields.ts";
 import { FoundBefore } from "./found-before.ts";
+import type { KnownFields } from "./known.ts";
 import { type ObjectName, objects } from "./objects.ts";
 import { readRecords } from "./reading.ts";
 import { type RecordsContext, writeRecords } from "./records.ts";

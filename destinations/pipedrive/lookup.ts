@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { type Answer, isSuccess, type JsonApi } from "../../src/json-api.ts";
 import { parseAnswer, type Reason, refusalOf } from "./errors.ts";
-import type { Known } from "./fields.ts";
+import type { Known } from "./known.ts";
 import { isSame, shownEntries } from "./lists.ts";
 import { type ObjectName, objects } from "./objects.ts";
 

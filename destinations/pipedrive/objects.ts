@@ -1,5 +1,5 @@
 /** The objects, and the fields that Pipedrive has of itself and takes in a request. */
-import type { Known } from "./fields.ts";
+import type { Known } from "./known.ts";
 
 export type ObjectName = "persons" | "organizations" | "deals";
 

@@ -1,6 +1,6 @@
 /** Reads records before they are written, so that a field can be left alone. */
 import type { Batch, Change, DestinationRecord, Value } from "../../src/destination.ts";
-import type { Known } from "./fields.ts";
+import type { Known } from "./known.ts";
 import { lists, shownEntries } from "./lists.ts";
 import { readRecord, type Shown } from "./lookup.ts";
 import { idOf, matchField, meantBy, type RecordsContext, seek } from "./records.ts";

@@ -12,7 +12,7 @@ import {
 } from "../../src/destination.ts";
 import { type Answer, isSuccess, type JsonApi, notingWhatApplied } from "../../src/json-api.ts";
 import { type Reason, reasonOf } from "./errors.ts";
-import type { Known, KnownFields } from "./fields.ts";
+import type { Known, KnownFields } from "./known.ts";
 import type { FoundBefore } from "./found-before.ts";
 import { find, findAmongNewest, type Found, isGone, type Lookup, readRecord, shownIn } from "./lookup.ts";
 import { type ObjectName, objects } from "./objects.ts";

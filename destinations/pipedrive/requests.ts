@@ -1,7 +1,7 @@
 /** What a change asks of a record, as Pipedrive takes it. Pure. */
 import type { DestinationRecord, Value } from "../../src/destination.ts";
 import type { Reason } from "./errors.ts";
-import type { Known, KnownFields } from "./fields.ts";
+import type { Known, KnownFields } from "./known.ts";
 import { type Entry, including, isSameList, lists, shownEntries, withPrimary } from "./lists.ts";
 import type { Shown } from "./lookup.ts";
 import { isKept, wireOf } from "./values.ts";

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Value } from "../../src/destination.ts";
 import type { Reason } from "./errors.ts";
-import type { Kind, Known, KnownFields } from "./fields.ts";
+import type { Kind, Known, KnownFields } from "./known.ts";
 import { asEntries, isEmail, isPhone } from "./lists.ts";
 
 /** What a kind of field takes, the code of a value that is not of it, and the value as Pipedrive takes it. */

@@ -1,13 +1,12 @@
 /** Jobs that outlive the process that started them: what is kept of one, and what became of its changes. */
 import { hash } from "node:crypto";
 import { z } from "zod";
-import type { Outcome } from "../../src/destination.ts";
+import type { Batch, Outcome } from "../../src/destination.ts";
 import { isSuccess } from "./answers.ts";
 import { identity, type ObjectName } from "./fields.ts";
 import { type Asking, endOfJob } from "./jobs.ts";
 import { byIds, valueOf } from "./lookup.ts";
-import type { Sought } from "./requests.ts";
-import type { Writing } from "./writes.ts";
+import type { Sought, Wanting } from "./requests.ts";
 
 /** By Zendesk's id where the record was there, by a hash of the match value where the job was to make it. */
 const handleSchema = z.object({
@@ -18,12 +17,17 @@ const handleSchema = z.object({
   seqs: z.record(z.string(), z.int()),
 });
 
+/** What keeping a job needs of the batch that it is for. */
+export interface Keeping extends Pick<Wanting, "object" | "field"> {
+  readonly onJob: Batch["onJob"];
+}
+
 /** Keeps a job for the run, if anybody can; `keyOf` gives what the change's row in the job will be known by. */
 export function keeping(
   changes: readonly Sought[],
   by: "id" | "hash",
   keyOf: (sought: Sought) => string,
-  { onJob, object, field }: Pick<Writing, "onJob" | "object" | "field">,
+  { onJob, object, field }: Keeping,
 ): ((job: string) => Promise<void>) | undefined {
   if (onJob === undefined || changes.length === 0) return undefined;
   const seqs = Object.fromEntries(changes.map((sought) => [keyOf(sought), sought.change.seq]));

@@ -1,17 +1,15 @@
 /** The two ways to write records: such as may not be there yet, and such as are, by Zendesk's ids. */
-import type { Batch, Outcome } from "../../src/destination.ts";
+import type { Outcome } from "../../src/destination.ts";
 import { isOfTheTeam, isSuccess, rejected, settle, type ZendeskRecord } from "./answers.ts";
 import { type Addressed, makePrimary } from "./emails.ts";
 import { identity, words } from "./fields.ts";
 import { type Asking, runJob, tellingBulkImport } from "./jobs.ts";
-import { hashOf, keeping } from "./resume.ts";
+import { hashOf, type Keeping, keeping } from "./resume.ts";
 import { byIds, emailIn, emailsOf, type Found, valueOf } from "./lookup.ts";
 import { changeOf, creation, type Sought, wantedEmail, type Wanting } from "./requests.ts";
 
 /** What writing the changes of a batch needs. */
-export interface Writing extends Asking, Wanting {
-  readonly onJob: Batch["onJob"];
-}
+export type Writing = Asking & Wanting & Keeping;
 
 /** Records that need not be there yet: their ids are new, so they are read again to tell whose they are. */
 export async function writeNew(
