@@ -1,11 +1,12 @@
 /** Does a run that waits, or settles one whose worker was lost. Workers and the command both come here. */
 import { resolveSync } from "../documents/resolve.ts";
 import type { Claim } from "../store/leases.ts";
+import type { ClaimedRun } from "../sync/claimed-run.ts";
 import { noCounts } from "../sync/commit.ts";
 import { LeaseTerm } from "../sync/lease.ts";
 import type { RunProgress } from "../sync/ports.ts";
 import { failureOf } from "../sync/ending.ts";
-import { type ClaimedRun, executeRun } from "../sync/run.ts";
+import { executeRun } from "../sync/run.ts";
 import type { SharedParts } from "../sync/world.ts";
 import { storedDocuments } from "./documents.ts";
 import { leaseMs, type Service } from "./service.ts";

@@ -3,9 +3,9 @@
  * nothing was left to do, there is nothing to do now.
  */
 import { hash } from "node:crypto";
+import type { ClaimedRun } from "./claimed-run.ts";
 import { mappingSalt } from "./plan.ts";
 import type { RunEnd } from "./ports.ts";
-import type { ClaimedRun } from "./run.ts";
 import type { World } from "./world.ts";
 
 /** However sure the warehouse is, a full comparison runs once a day. */

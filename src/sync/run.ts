@@ -3,7 +3,8 @@
  * recover what was left open → look at the model → plan → look at the destination → gate → send → commit.
  */
 import { SluiceError } from "../errors.ts";
-import { type PlanCounts, revertColumns, type RowKey } from "../warehouse.ts";
+import { type PlanCounts, revertColumns } from "../warehouse.ts";
+import type { ClaimedRun } from "./claimed-run.ts";
 import { commit, noCounts, plannedChanges, plannedRows, recount } from "./commit.ts";
 import { dismissOthers, sendDivided, stretchesOf } from "./divide.ts";
 import { endOf } from "./ending.ts";
@@ -24,19 +25,10 @@ import {
 import { planRevert, requireKeeping, stagedRecords } from "./records.ts";
 import { lostEnd, recover, settle } from "./recover.ts";
 import { Report, type RunResult } from "./report.ts";
-import { type RunToSend, sendStretch } from "./send.ts";
+import { sendStretch } from "./send.ts";
 import { nothingSent, plus } from "./sent.ts";
 import { Survey } from "./survey.ts";
 import type { World } from "./world.ts";
-
-/** A claimed run. `new` is planned first; `released` goes on with the plan that the gate held; `lost` is only settled. */
-export interface ClaimedRun extends RunToSend {
-  /** Rows that are sent even if nothing about them changed. */
-  readonly keys: readonly RowKey[];
-  readonly stage: "new" | "released" | "lost";
-  /** Of a revert: the run that it undoes. */
-  readonly reverts?: string | undefined;
-}
 
 /** Rows of the plan that are in memory at a time. */
 const pageRows = 250;

@@ -2,12 +2,13 @@
 import { messageOf, WarehouseError } from "../../src/errors.ts";
 import { type Connection, DestinationError, type Outcome } from "../../src/destination.ts";
 import { retry } from "../../src/connection/retry.ts";
+import type { ClaimedRun } from "../../src/sync/claimed-run.ts";
 import { plannedRows } from "../../src/sync/commit.ts";
 import { LeaseTerm, RunStopped } from "../../src/sync/lease.ts";
 import type { MappingKinds } from "../../src/sync/map.ts";
 import { joinRun } from "../../src/sync/join.ts";
 import { FencedError, type FieldSpec, type PartStore, type RunStore, type SyncSpec } from "../../src/sync/ports.ts";
-import { type ClaimedRun, executeRun } from "../../src/sync/run.ts";
+import { executeRun } from "../../src/sync/run.ts";
 import type { World } from "../../src/sync/world.ts";
 import type { Planner, Warehouse } from "../../src/warehouse.ts";
 import { Chance } from "./chance.ts";

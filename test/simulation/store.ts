@@ -13,7 +13,7 @@ import {
   type RunStore,
   type SyncSpec,
 } from "../../src/sync/ports.ts";
-import type { ClaimedRun } from "../../src/sync/run.ts";
+import type { ClaimedRun } from "../../src/sync/claimed-run.ts";
 import { SimulatedParts } from "./parts.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 

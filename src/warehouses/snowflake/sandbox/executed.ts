@@ -4,7 +4,7 @@ import type { Engine } from "./engine.ts";
 import { insufficientPrivileges } from "./failure.ts";
 import { type ResultSet, type ResultSize, smallResult } from "./results.ts";
 import { fullRowType } from "./rowtype.ts";
-import type { Queries } from "./queries.ts";
+import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import { textColumn, type Transfer } from "./stage-statements.ts";
 import type { Stages } from "./stages.ts";
@@ -25,6 +25,14 @@ export interface Executed {
   readonly transfer?: Transfer;
 }
 
+/** What a statement can ask of all that were submitted, itself among them. */
+export interface Submitted {
+  /** The answer that one was given. Throws when it has none. */
+  answer(id: string): ResultSet;
+  /** Ends those of a session. */
+  abortAll(session: Session): void;
+}
+
 export interface Workplace {
   readonly engine: Engine;
   readonly stages: Stages;
@@ -36,8 +44,7 @@ export interface Workplace {
   /** Where the server listens. */
   readonly url: () => string;
   readonly sessions: Sessions;
-  /** This statement is one of them. */
-  readonly queries: () => Queries;
+  readonly queries: () => Submitted;
 }
 
 /** Snowflake's numbers of kinds of statements. */

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { SnowflakeFailure } from "./failure.ts";
-import type { Served } from "./server.ts";
+import type { Served } from "./served.ts";
 import { bucket } from "./stage-statements.ts";
 import { struck } from "./strikes.ts";
 

@@ -6,7 +6,7 @@ import { answered, type Body, failed, inJson, inProgress, success } from "./answ
 import { bindingsSchema } from "./binds.ts";
 import { insufficientPrivileges, unknownToSandbox } from "./failure.ts";
 import type { Query } from "./queries.ts";
-import type { Served } from "./server.ts";
+import type { Served } from "./served.ts";
 import { cut, strikeWith, struck } from "./strikes.ts";
 
 const querySchema = z.object({

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { type Body, finalPlace, inJson, parameters, success } from "./answers.ts";
-import type { Served } from "./server.ts";
+import type { Served } from "./served.ts";
 import { setParameter } from "./session-statements.ts";
 import type { Session } from "./session.ts";
 import { masterTokenSeconds, type Tokens } from "./sessions.ts";

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { failed } from "./answers.ts";
 import { insufficientPrivileges, SnowflakeFailure } from "./failure.ts";
 import type { RequestKind } from "./faults.ts";
-import type { Served } from "./server.ts";
+import type { Served } from "./served.ts";
 import type { Session } from "./session.ts";
 import { expired } from "./sessions.ts";
 
