@@ -193,6 +193,30 @@ function isAllowed({ from, to }: Import): boolean {
   return pattern !== undefined && (allowed[pattern] ?? []).some((target) => matches(to, target));
 }
 
+const importedBy = Map.groupBy(imports, ({ from }) => from);
+
+/** The shortest way from a file through its imports back to itself. */
+function circleFrom(start: string): readonly string[] | undefined {
+  const ways = [[start]];
+  const reached = new Set<string>();
+  for (const way of ways) {
+    for (const { to } of importedBy.get(way.at(-1) ?? "") ?? []) {
+      if (to === start) return [...way, start];
+      if (!reached.has(to)) ways.push([...way, to]);
+      reached.add(to);
+    }
+  }
+  return undefined;
+}
+
+/** Circles, each told from the first of its files by name. */
+function circles(): readonly string[] {
+  return sources.flatMap((start) => {
+    const circle = circleFrom(start) ?? [];
+    return circle.toSorted()[0] === start ? [circle.join(" → ")] : [];
+  });
+}
+
 describe("the house keeps its rules", () => {
   test("every import is one that the table allows", () => {
     const broken = imports.filter((one) => !isAllowed(one)).map(({ from, to }) => `${from} imports ${to}`);
@@ -202,6 +226,10 @@ describe("the house keeps its rules", () => {
   test("only the command's entry imports what wires the house", () => {
     const importers = imports.filter(({ from, to }) => wiring.includes(to) && !wiring.includes(from));
     expect(importers).toEqual([{ from: "src/cli/sluice.js", to: "src/main.ts" }]);
+  });
+
+  test("no file comes back to itself through what it imports", () => {
+    expect(circles()).toEqual([]);
   });
 
   test.each(Object.entries(forbiddenPackages))("%s knows nothing of %j", (folder, packages) => {
