@@ -14,9 +14,15 @@ import type { StorePool } from "./pool.ts";
 /** The session whose statements the code that runs now has sent. */
 const current = new AsyncLocalStorage<Session>();
 
+/** All of it is touched at the start, and by default it is 128 MB. Behind it is the system's own cache of the files. */
+const sharedBuffers = "shared_buffers=32MB";
+
 /** Opens the embedded database in a folder, or in memory when there is none. Only one process may open a folder. */
 export async function openPglite(folder: string | undefined, searchPath: string): Promise<StorePool> {
-  const pglite = await PGlite.create(folder === undefined ? {} : { dataDir: folder });
+  const pglite = await PGlite.create({
+    ...(folder === undefined ? {} : { dataDir: folder }),
+    startParams: [...PGlite.defaultStartParams, "-c", sharedBuffers],
+  });
   const client = new pg.Client(createPgConfig(pglite));
   await client.connect();
   await client.query(`set search_path to ${searchPath}`);

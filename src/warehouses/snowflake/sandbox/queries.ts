@@ -125,6 +125,9 @@ export class Queries {
   readonly #byRequest = new Map<string, Query>();
   /** A query that is forgotten leaves its record: a record holds no rows. */
   readonly #history = new Map<string, Query | QueryRecord>();
+  /** Those that have ended, the oldest first, and what their answers hold. */
+  readonly #answered = new Set<Query>();
+  #answeredBytes = 0;
 
   constructor(executor: Executor) {
     this.#executor = executor;
@@ -140,7 +143,7 @@ export class Queries {
     this.#history.set(query.id, query);
     const [oldest] = this.#history.keys();
     if (this.#history.size > keptRecords && oldest !== undefined) this.#history.delete(oldest);
-    void query.outcome.then(() => this.#forgetOld());
+    void query.outcome.then(() => this.#keep(query));
     return query;
   }
 
@@ -177,21 +180,28 @@ export class Queries {
     this.#byId.clear();
     this.#byRequest.clear();
     this.#history.clear();
+    this.#answered.clear();
+    this.#answeredBytes = 0;
   }
 
-  /** The oldest answers go first; those that are not there yet stay. */
-  #forgetOld(): void {
-    const answered = [...this.#byId.values()].filter(({ ended }) => ended !== null);
-    let bytes = answered.reduce((sum, query) => sum + chunkBytes(query), 0);
-    let count = answered.length;
-    for (const query of answered.slice(0, -1)) {
-      if (bytes <= keptChunkBytes && count <= keptAnswers) return;
-      bytes -= chunkBytes(query);
-      count -= 1;
-      this.#byId.delete(query.id);
-      this.#byRequest.delete(query.requestId);
-      if (this.#history.has(query.id)) this.#history.set(query.id, query.record());
+  /** The oldest answers go first; the one that has just come stays. */
+  #keep(query: Query): void {
+    if (!this.#byId.has(query.id)) return;
+    this.#answered.add(query);
+    this.#answeredBytes += chunkBytes(query);
+    for (const oldest of this.#answered) {
+      const fits = this.#answeredBytes <= keptChunkBytes && this.#answered.size <= keptAnswers;
+      if (fits || oldest === query) return;
+      this.#forget(oldest);
     }
+  }
+
+  #forget(query: Query): void {
+    this.#answered.delete(query);
+    this.#answeredBytes -= chunkBytes(query);
+    this.#byId.delete(query.id);
+    this.#byRequest.delete(query.requestId);
+    if (this.#history.has(query.id)) this.#history.set(query.id, query.record());
   }
 }
 

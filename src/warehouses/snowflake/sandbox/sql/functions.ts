@@ -3,6 +3,7 @@ import { SnowflakeFailure, unknownToSandbox } from "../failure.ts";
 import { datePattern, isTimeOnly, numberFormat } from "./formats.ts";
 import { addableUnits } from "./macros.ts";
 import { call, type Fields, literalText, literalValue, nullNode, numberNode, textNode, word } from "./nodes.ts";
+import { asText, lengthOf } from "./texts.ts";
 import { typeNode } from "./types.ts";
 
 /** What functions and names of a statement depend on beside its text. */
@@ -40,7 +41,7 @@ function nested(name: string): Rewrite {
 
 function text(args: readonly unknown[], context: StatementContext): unknown {
   const [value, format] = args;
-  if (format === undefined) return call("sf_text", value);
+  if (format === undefined) return asText(value);
   const model = literalText(format);
   if (model === null) throw unknownToSandbox("a format that is not a text in quotes");
   const number = numberFormat(model);
@@ -158,8 +159,8 @@ const rules: Readonly<Record<string, Rule>> = {
   CHARINDEX: "sf_charindex",
   STARTSWITH: "starts_with",
   ENDSWITH: "ends_with",
-  LENGTH: "sf_length",
-  LEN: "sf_length",
+  LENGTH: ([value]) => lengthOf(value),
+  LEN: ([value]) => lengthOf(value),
   OCTET_LENGTH: "strlen",
   REGEXP_LIKE: "sf_regexp_like",
   RLIKE: "sf_regexp_like",

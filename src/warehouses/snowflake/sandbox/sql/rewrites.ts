@@ -2,11 +2,12 @@
 import { unknownToSandbox } from "../failure.ts";
 import { cast } from "./functions.ts";
 import { asNode, call, type Fields, isFields, listField, literalText, textField, textNode } from "./nodes.ts";
+import { asText } from "./texts.ts";
 
 /** A cast whose inside and type are translated. */
 export function castNode(kind: string, inner: Fields): unknown {
   const type = isFields(inner["to"]) ? textField(inner["to"], "name") : null;
-  if (type === "VARCHAR") return call("sf_text", inner["this"]);
+  if (type === "VARCHAR") return asText(inner["this"]);
   if (type === "JSON" && kind === "cast") return call("to_json", inner["this"]);
   if (type === "BLOB" && kind === "cast") return call("sf_binary", inner["this"]);
   if (type === "TIMESTAMPTZ" && literalText(inner["this"]) !== null) {
