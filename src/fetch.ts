@@ -91,42 +91,81 @@ async function send(url: URL, init: RequestInit, sender: Sender): Promise<Respon
   const { maxBytes = 10 * 1024 * 1024, timeoutMs = 30_000, guard, agent } = sender;
   const refusal = guard.refusal(url);
   if (refusal) throw refusedAddress(refusal, sender);
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const signal = init.signal ? AbortSignal.any([init.signal, deadline]) : deadline;
-  const asked = toRequest(url, init, sender);
+  const asked = await toAsked(url, init, sender);
+  const deadline = deadlineOf(timeoutMs, init.signal ?? undefined);
   try {
     const answer = await request(url, {
       method: asked.method as "GET",
       headers: Object.fromEntries(asked.headers),
-      body: asked.body === null ? null : new Uint8Array(await asked.arrayBuffer()),
-      signal,
+      body: asked.body,
+      signal: deadline.signal,
       dispatcher: agent,
     });
     const { statusCode: status } = answer;
     const body = await readWhole(answer.body, maxBytes);
     const headers = toHeaders(answer.headers);
-    const failure = classify({ status, headers, body }, asked, sender);
+    const failure = failureByStatus(status) && classify({ status, headers, body: body.toString() }, asked, sender);
     if (failure) throw failure;
-    // A vendor that refuses may repeat what it was sent.
-    const shown = status >= 400 ? mask(body, sender.secrets) : body;
-    return new Response(shown === "" ? null : shown, { status, headers });
+    return new Response(shown(status, body, sender), { status, headers });
   } catch (error) {
     init.signal?.throwIfAborted();
     throw error instanceof DestinationError ? error : broken(error, asked, sender);
+  } finally {
+    deadline.release();
   }
 }
 
+/** A request as it goes out. */
+interface Asked {
+  readonly url: URL;
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body: string | Uint8Array | null;
+}
+
 /** The request with the headers that the web's fetch gives a body. The cause is not told: it repeats the header. */
-function toRequest(url: URL, { method = "GET", headers = {}, body = null }: RequestInit, sender: Sender): Request {
+async function toAsked(url: URL, init: RequestInit, sender: Sender): Promise<Asked> {
+  const { method = "GET", headers = {}, body = null } = init;
   try {
-    return new Request(url, { method, headers, body });
+    if (typeof body === "string") return { url, method: method.toUpperCase(), headers: ofText(headers), body };
+    const whole = new Request(url, { method, headers, body });
+    const bytes = body === null ? null : new Uint8Array(await whole.arrayBuffer());
+    return { url, method: whole.method, headers: whole.headers, body: bytes };
   } catch {
     const message = `${capitalized(called(sender))} cannot be asked: a header has a character that cannot be sent, such as a line break in a token.`;
     throw new DestinationError("unauthorized", message, { code: "header_invalid", applied: "no" });
   }
 }
 
-async function readWhole(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string> {
+/** Nearly every body is a text: it need not go through a stream to become bytes. */
+function ofText(headers: NonNullable<RequestInit["headers"]>): Headers {
+  const all = new Headers(headers);
+  if (!all.has("content-type")) all.set("content-type", "text/plain;charset=UTF-8");
+  return all;
+}
+
+interface Deadline {
+  readonly signal: AbortSignal;
+  release(): void;
+}
+
+/** Ends when the time is over or `outer` ends. A signal for each, joined to one, would cost more than the request itself. */
+function deadlineOf(timeoutMs: number, outer: AbortSignal | undefined): Deadline {
+  const cut = new AbortController();
+  const onOuter = (): void => cut.abort(outer?.reason);
+  if (outer?.aborted === true) onOuter();
+  outer?.addEventListener("abort", onOuter, { once: true });
+  const timer = setTimeout(() => cut.abort(new DOMException("no answer in time", "TimeoutError")), timeoutMs).unref();
+  return {
+    signal: cut.signal,
+    release: () => {
+      clearTimeout(timer);
+      outer?.removeEventListener("abort", onOuter);
+    },
+  };
+}
+
+async function readWhole(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of body) {
@@ -134,7 +173,13 @@ async function readWhole(body: AsyncIterable<Uint8Array>, maxBytes: number): Pro
     if (bytes > maxBytes) throw new Error(`the answer is larger than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
+}
+
+/** The body as it is given on. A vendor that refuses may repeat what it was sent. */
+function shown(status: number, body: Buffer<ArrayBuffer>, { secrets }: Sender): Buffer<ArrayBuffer> | string | null {
+  if (body.byteLength === 0) return null;
+  return status >= 400 ? mask(body.toString(), secrets) : body;
 }
 
 function toHeaders(given: Readonly<Record<string, string | string[] | undefined>>): Headers {
@@ -154,7 +199,7 @@ function failureByStatus(status: number): { kind: DestinationErrorKind; applied:
   return undefined;
 }
 
-function classify(response: FailedResponse, asked: Request, sender: Sender): DestinationError | undefined {
+function classify(response: FailedResponse, asked: Asked, sender: Sender): DestinationError | undefined {
   const byStatus = failureByStatus(response.status);
   if (!byStatus) return undefined;
   const { status } = response;
@@ -163,11 +208,11 @@ function classify(response: FailedResponse, asked: Request, sender: Sender): Des
   const applied = kind === "busy" || onlyReads(asked) ? "no" : byStatus.applied;
   const words = clean(hint.message ?? response.body, sender.secrets);
   const retryAfterMs = hint.retryAfterMs ?? retryAfter(response.headers.get("retry-after"), sender.clock.now());
-  const message = `${sender.adapter.title} (${called(sender)}, ${new URL(asked.url).host}) ${sentences[kind]} (${status})${words === "" ? "" : `: ${words}`}`;
+  const message = `${sender.adapter.title} (${called(sender)}, ${asked.url.host}) ${sentences[kind]} (${status})${words === "" ? "" : `: ${words}`}`;
   return new DestinationError(kind, message, { code: hint.code ?? `http_${status}`, applied, status, retryAfterMs });
 }
 
-function onlyReads({ method }: Request): boolean {
+function onlyReads({ method }: Asked): boolean {
   return method === "GET" || method === "HEAD";
 }
 
@@ -202,7 +247,7 @@ const unsent = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
-function broken(error: unknown, asked: Request, sender: Sender): DestinationError {
+function broken(error: unknown, asked: Asked, sender: Sender): DestinationError {
   if (error instanceof RefusedAddress) return refusedAddress(error, sender);
   const code = codeOf(error);
   const applied = onlyReads(asked) || (code !== undefined && unsent.has(code)) ? "no" : "unknown";
@@ -210,7 +255,7 @@ function broken(error: unknown, asked: Request, sender: Sender): DestinationErro
     error instanceof Error && error.name === "TimeoutError"
       ? "no answer in time"
       : clean(messageOf(error) || (code ?? ""), sender.secrets);
-  const message = `${sender.adapter.title} (${called(sender)}) could not be reached at ${new URL(asked.url).host}: ${words}`;
+  const message = `${sender.adapter.title} (${called(sender)}) could not be reached at ${asked.url.host}: ${words}`;
   return new DestinationError("unavailable", message, { code: "unreachable", applied, cause: error });
 }
 

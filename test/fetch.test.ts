@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import { retryAfter } from "../src/fetch.ts";
 import { answering, client, closing, failureOf, now, secret, serve } from "./outbound.ts";
@@ -64,6 +65,7 @@ describe("answers", () => {
     const sent = async (body: NonNullable<RequestInit["body"]>, headers = {}): Promise<unknown> =>
       (await client().fetch(url, { method: "POST", body, headers })).json();
     expect(await sent("{}", { "content-type": "application/json" })).toEqual(["application/json", "{}"]);
+    expect(await sent("ü 😀 \ud800")).toEqual(["text/plain;charset=UTF-8", "ü 😀 \ufffd"]);
     expect(await sent(new URLSearchParams({ a: "1 2" }))).toEqual([
       "application/x-www-form-urlencoded;charset=UTF-8",
       "a=1+2",
@@ -118,6 +120,15 @@ describe("bounds", () => {
     setTimeout(() => stop.abort(reason), 20);
     await expect(Promise.race([client().fetch(url, { signal: stop.signal }), timer(2000)])).rejects.toBe(reason);
     await expect(client().fetch(url, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  });
+
+  test("a request that has ended leaves nothing on the signal that could have stopped it", async () => {
+    const { signal } = new AbortController();
+    const { url } = await answering(200, "{}");
+    const failing = await answering(500);
+    await client().fetch(url, { signal });
+    await failureOf(client().fetch(failing.url, { signal }));
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   test("a connection that was refused applied nothing; one that broke may have", async () => {

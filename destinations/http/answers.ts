@@ -14,9 +14,57 @@ export interface Answer {
 /** How the answers to an operation are read. */
 export interface Reading {
   /** In order; the first that fits decides. */
-  readonly rules: readonly Rule[];
+  readonly rules: readonly CompiledRule[];
   /** Whether values of a match field that differ in case only are one. */
   readonly ignoresCase: (field: string) => boolean;
+}
+
+/** Whether what is told, an answer or an item of one, is as a declaration wants it. */
+type Test = (told: unknown) => boolean;
+
+interface CompiledRule {
+  readonly rule: Rule;
+  readonly holds: Test;
+  /** Where it means `results`. */
+  readonly lists: readonly CompiledList[];
+}
+
+interface CompiledList {
+  readonly at: string;
+  readonly by: string | By;
+  readonly items: readonly { readonly rule: ItemRule; readonly holds: Test }[];
+}
+
+/** Compiles the rules of an operation, which are looked at for each record of an answer. */
+export function compileReading(rules: readonly Rule[], ignoresCase: Reading["ignoresCase"]): Reading {
+  const compiled = rules.map((rule) => ({
+    rule,
+    holds: compileWhen(rule.when),
+    lists: rule.means === "results" ? rule.lists.map(compileList) : [],
+  }));
+  return { rules: compiled, ignoresCase };
+}
+
+function compileList({ at, by, items }: ResultList): CompiledList {
+  const compiled = items.map((rule) => ({ rule, holds: compileWhen(rule.when) }));
+  if (typeof by === "string") return { at, by, items: compiled };
+  return { at, by: Object.entries(by).toSorted(([one], [other]) => (one < other ? -1 : 1)), items: compiled };
+}
+
+function compileWhen(when: Rule["when"]): Test {
+  const tests = [when ?? []].flat().map(compileCondition);
+  return (told) => tests.every((test) => test(told));
+}
+
+function compileCondition({ at, is, present }: Condition): Test {
+  if (present !== undefined) {
+    return (told) => {
+      const value = valueAt(told, at);
+      return present === (value !== undefined && value !== null);
+    };
+  }
+  const wanted: readonly unknown[] = [is].flat();
+  return (told) => wanted.includes(valueAt(told, at));
 }
 
 /**
@@ -24,7 +72,8 @@ export interface Reading {
  * several changes were refused as one.
  */
 export function outcomesOf(answer: Answer, changes: readonly Change[], reading: Reading): readonly Outcome[] {
-  const rule = reading.rules.find(({ status, when }) => includes(status, answer.status) && holds(when, answer.body));
+  const found = reading.rules.find(({ rule, holds }) => includes(rule.status, answer.status) && holds(answer.body));
+  const rule = found?.rule;
   const all = (outcome: (seq: number) => Outcome): readonly Outcome[] => changes.map(({ seq }) => outcome(seq));
   switch (rule?.means) {
     case undefined:
@@ -40,7 +89,7 @@ export function outcomesOf(answer: Answer, changes: readonly Change[], reading: 
       if (changes.length > 1) throw refused(rule, answer);
       return all((seq) => outcomeBy(rule, answer.body, seq, answer.status));
     case "results":
-      return resultsOf(rule.lists, answer, changes, reading);
+      return resultsOf(found?.lists ?? [], answer, changes, reading);
     case "busy":
       throw busy(rule, answer);
     case "stop":
@@ -48,20 +97,11 @@ export function outcomesOf(answer: Answer, changes: readonly Change[], reading: 
   }
 }
 
-function holds(when: Rule["when"], body: unknown): boolean {
-  return [when ?? []].flat().every((condition) => fits(condition, valueAt(body, condition.at)));
-}
-
-function fits({ is, present }: Condition, value: unknown): boolean {
-  if (present !== undefined) return present === (value !== undefined && value !== null);
-  return [is].flat().some((wanted) => wanted === value);
-}
-
 function outcomeBy(rule: ItemRule, told: unknown, seq: number, status: number): Outcome {
   switch (rule.means) {
     case "accepted": {
       const destinationId = rule.id === undefined ? undefined : textAt(told, rule.id);
-      return { seq, kind: "accepted", ...(destinationId === undefined ? {} : { destinationId }) };
+      return destinationId === undefined ? { seq, kind: "accepted" } : { seq, kind: "accepted", destinationId };
     }
     case "rejected":
       return { seq, kind: "rejected", ...reasonOf(rule, told, status) };
@@ -96,39 +136,52 @@ function word(declared: string | undefined, told: unknown): string | undefined {
 
 /** Each change by the items that name it. One that none names, or of which two say different things, is in doubt. */
 function resultsOf(
-  lists: readonly ResultList[],
+  lists: readonly CompiledList[],
   { status, body }: Answer,
   changes: readonly Change[],
   { ignoresCase }: Reading,
 ): readonly Outcome[] {
-  const found = new Map<number, Outcome[]>();
+  const found: (Outcome | undefined)[] = changes.map(() => undefined);
   for (const { at, by, items } of lists) {
     const listed = valueAt(body, at);
     if (!Array.isArray(listed)) continue;
-    const fields =
-      typeof by === "string" ? [] : Object.entries(by).toSorted(([one], [other]) => (one < other ? -1 : 1));
-    const known = Map.groupBy(changes, (change) => identityOf(change, fields, ignoresCase));
+    const places = placesByIdentity(changes, by, ignoresCase);
     for (const item of listed as readonly unknown[]) {
-      const identity = typeof by === "string" ? textAt(item, by) : identityIn(item, fields, ignoresCase);
-      const rule = items.find(({ when }) => holds(when, item));
+      const identity = typeof by === "string" ? textAt(item, by) : identityIn(item, by, ignoresCase);
+      const rule = items.find(({ holds }) => holds(item))?.rule;
       if (identity === undefined || !rule) continue;
-      for (const { seq } of known.get(identity) ?? []) {
-        const outcome = outcomeBy(rule, item, seq, status);
-        const others = found.get(seq);
-        if (others) others.push(outcome);
-        else found.set(seq, [outcome]);
+      for (const place of places.get(identity) ?? []) {
+        const outcome = outcomeBy(rule, item, changes[place]?.seq ?? 0, status);
+        found[place] = agreed(found[place], outcome);
       }
     }
   }
-  return changes.map(({ seq }) => agreed(seq, found.get(seq) ?? []));
+  return changes.map(({ seq }, place) => found[place] ?? inDoubt(seq, "does not mention this record"));
+}
+
+/** Where the changes that go by one identity stand: nearly always one. */
+function placesByIdentity(
+  changes: readonly Change[],
+  by: string | By,
+  ignoresCase: Reading["ignoresCase"],
+): ReadonlyMap<string, readonly number[]> {
+  const places = new Map<string, number[]>();
+  changes.forEach((change, place) => {
+    const identity = identityOf(change, by, ignoresCase);
+    if (identity === undefined) return;
+    const others = places.get(identity);
+    if (others) others.push(place);
+    else places.set(identity, [place]);
+  });
+  return places;
 }
 
 /** The match fields that name a record, by name, each with where an item of the answer repeats it. */
 type By = readonly (readonly [field: string, pointer: string])[];
 
 /** What names a change: its reference, or all its match values. Undefined for one that has not all of them. */
-function identityOf(change: Change, by: By, ignoresCase: Reading["ignoresCase"]): string | undefined {
-  if (by.length === 0) return referenceOf(change);
+function identityOf(change: Change, by: string | By, ignoresCase: Reading["ignoresCase"]): string | undefined {
+  if (typeof by === "string" || by.length === 0) return referenceOf(change);
   return joined(by, (field) => textOf(change.match[field]), ignoresCase);
 }
 
@@ -151,12 +204,16 @@ function joined(
   return values.length === 1 ? values[0] : JSON.stringify(values);
 }
 
-function agreed(seq: number, outcomes: readonly Outcome[]): Outcome {
-  const [first, ...others] = outcomes;
-  if (!first) return { seq, kind: "in_doubt", message: "The service's answer does not mention this record." };
+/** Of two outcomes of one change the first, unless they say different things. */
+function agreed(first: Outcome | undefined, other: Outcome): Outcome {
   const idOf = (outcome: Outcome): unknown => (outcome.kind === "accepted" ? outcome.destinationId : undefined);
-  if (others.every((other) => other.kind === first.kind && idOf(other) === idOf(first))) return first;
-  return { seq, kind: "in_doubt", message: "The service's answer says different things of this record." };
+  if (first === undefined) return other;
+  if (other.kind === first.kind && idOf(other) === idOf(first)) return first;
+  return inDoubt(other.seq, "says different things of this record");
+}
+
+function inDoubt(seq: number, what: string): Outcome {
+  return { seq, kind: "in_doubt", message: `The service's answer ${what}.` };
 }
 
 function refused(rule: Extract<Rule, { means: "rejected" }>, { status, body }: Answer): DestinationError {

@@ -10,7 +10,7 @@ import {
   type Outcome,
   type RateLimit,
 } from "../../src/destination.ts";
-import { outcomesOf, type Reading } from "./answers.ts";
+import { compileReading, outcomesOf, type Reading } from "./answers.ts";
 import { failureOf, type HttpApi, openApi } from "./api.ts";
 import type { DeclaredObject } from "./declaration.ts";
 import { batchLimit, describeObject, ignoresCase, matchNames, operationsOf } from "./objects.ts";
@@ -142,7 +142,7 @@ function compile(declared: DeclaredObject): CompiledObject {
   const { bytes } = batchLimit(declared);
   const operations = operationsOf(declared).map(([name, operation]) => {
     const rules = operation.answers ?? declared.answers ?? [];
-    const reading: Reading = { rules, ignoresCase: (field) => ignoresCase(declared, field) };
+    const reading = compileReading(rules, (field) => ignoresCase(declared, field));
     return [name, { toDrafts: compileRequests(operation, bytes), reading }] as const;
   });
   return { declared, operations: new Map(operations) };

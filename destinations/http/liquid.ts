@@ -79,13 +79,19 @@ export function compileJson(json: Json): Rendered<unknown> {
   if (typeof json !== "object" || json === null) return () => json;
   const properties = Object.entries(json).map(([name, value]) => [name, compileJson(value)] as const);
   return (scope) => {
-    const rendered: [string, unknown][] = [];
+    const rendered: Record<string, unknown> = {};
     for (const [name, render] of properties) {
       const value = render(scope);
-      if (value !== undefined) rendered.push([name, value]);
+      if (value !== undefined) define(rendered, name, value);
     }
-    return Object.fromEntries(rendered);
+    return rendered;
   };
+}
+
+/** Assigns without ever touching a prototype, whatever the property is called: only one name would reach it. */
+function define(rendered: Record<string, unknown>, name: string, value: unknown): void {
+  if (name !== "__proto__") rendered[name] = value;
+  else Object.defineProperty(rendered, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
 /** Whether a text has anything that Liquid would look at. */

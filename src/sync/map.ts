@@ -277,6 +277,7 @@ type SetValue = (record: Record<string, Value>, value: Value) => void;
 
 function compileSet(path: readonly string[]): SetValue {
   const last = path.at(-1) ?? "";
+  if (path.length === 1) return (record, value) => define(record, last, value);
   const steps = path.slice(0, -1);
   return (record, value) => {
     let place = record;

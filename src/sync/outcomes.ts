@@ -26,8 +26,11 @@ export function toRows(
   outcomes: readonly Outcome[],
   changes: ReadonlyMap<number, KeptChange>,
 ): [outcomes: readonly OutcomeRow[], rejections: readonly Rejection[]] {
-  const rows = outcomes.map((outcome) => ({ ...toOutcomeRow(outcome), ...acceptedDetail(outcome, changes) }));
-  return [rows, outcomes.flatMap((outcome) => toRejection(outcome, changes))];
+  const rows = outcomes.map((outcome) =>
+    outcome.kind === "accepted" ? acceptedRow(outcome, changes) : toOutcomeRow(outcome),
+  );
+  const refused = outcomes.filter((outcome) => outcome.kind === "rejected");
+  return [rows, refused.map((outcome) => toRejection(outcome, changes))];
 }
 
 export function toOutcomeRow(from: Outcome | Rejection): OutcomeRow {
@@ -37,13 +40,14 @@ export function toOutcomeRow(from: Outcome | Rejection): OutcomeRow {
   return { seq, kind };
 }
 
-function acceptedDetail(outcome: Outcome, changes: ReadonlyMap<number, KeptChange>): Partial<OutcomeRow> {
-  if (outcome.kind !== "accepted") return {};
-  return { recordHash: changes.get(outcome.seq)?.recordHash, destinationId: outcome.destinationId };
+type Of<Kind extends Outcome["kind"]> = Extract<Outcome, { kind: Kind }>;
+
+function acceptedRow(outcome: Of<"accepted">, changes: ReadonlyMap<number, KeptChange>): OutcomeRow {
+  const { seq, kind, destinationId } = outcome;
+  return { seq, kind, recordHash: changes.get(seq)?.recordHash, destinationId };
 }
 
-function toRejection(outcome: Outcome, changes: ReadonlyMap<number, KeptChange>): readonly Rejection[] {
-  if (outcome.kind !== "rejected") return [];
+function toRejection(outcome: Of<"rejected">, changes: ReadonlyMap<number, KeptChange>): Rejection {
   const { seq, kind, code, message, field } = outcome;
-  return [{ seq, kind, code, message, field, rowKey: changes.get(seq)?.rowKey ?? "" }];
+  return { seq, kind, code, message, field, rowKey: changes.get(seq)?.rowKey ?? "" };
 }

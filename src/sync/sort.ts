@@ -32,7 +32,8 @@ export function whatToSend({ spec, map, kind }: Sorting, planned: PlannedChange)
   if (kind === "baseline") return { already: { seq: planned.seq, kind: "accepted", recordHash } };
   const held = planned.kind === "changed" && planned.known?.recordHash === recordHash;
   if (held && kind !== "full" && !planned.named) return { already: { seq: planned.seq, kind: "accepted", recordHash } };
-  return { operation, sendable: { rowKey: planned.rowKey, ...mapped } };
+  const { change, matchJson, recordJson } = mapped;
+  return { operation, sendable: { rowKey: planned.rowKey, change, recordHash, matchJson, recordJson } };
 }
 
 const keyFaults: Readonly<Partial<Record<PlannedChange["kind"], string>>> = {

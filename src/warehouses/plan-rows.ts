@@ -3,6 +3,7 @@ import { z } from "zod";
 import { WarehouseError } from "../errors.ts";
 import type { Cell, Column, PlanCounts, PlannedChange } from "../warehouse.ts";
 import type { Dialect, Row, Session } from "./dialect.ts";
+import { parsePlainJson } from "./plain-json.ts";
 
 /** One planned change as one JSON text: a row of one value is read several times as fast as one of nine. */
 export function changeText(dialect: Dialect): string {
@@ -73,7 +74,7 @@ function areCells(value: unknown): value is readonly Cell[] | null {
 }
 
 function changesIn(page: string): readonly ChangeText[] {
-  const changes: unknown = JSON.parse(page);
+  const changes = parsePlainJson(page);
   if (Array.isArray(changes) && changes.every(isChangeText)) return changes;
   throw new WarehouseError("broken_plan", "The plan table holds what no planner wrote.", {
     hint: "Nothing else may write to the planner's schema. The next run plans anew.",

@@ -38,13 +38,13 @@ export const outcomeColumns: readonly AppendColumn[] = [
 
 /** Outcomes as rows of such a table. Of two outcomes of one change, the one with the higher part counts. */
 export async function* outcomeRows(run: RunRef, part: number, pages: OutcomePages): AsyncIterable<readonly Row[]> {
-  for await (const page of pages) yield page.map((outcome) => outcomeRow(run, part, outcome));
+  const place = [run.id, fenceOf(run), String(part)] as const;
+  for await (const page of pages) yield page.map((outcome) => outcomeRow(place, outcome));
 }
 
-function outcomeRow(run: RunRef, part: number, outcome: OutcomeRow): Row {
-  const { seq, kind, recordHash, destinationId, code, message } = outcome;
-  const texts = [recordHash, destinationId, code, message].map((text) => text ?? null);
-  return [run.id, fenceOf(run), String(part), String(seq), kind, ...texts];
+function outcomeRow([id, fence, part]: readonly [string, string, string], outcome: OutcomeRow): Row {
+  const { seq, kind, recordHash = null, destinationId = null, code = null, message = null } = outcome;
+  return [id, fence, part, String(seq), kind, recordHash, destinationId, code, message];
 }
 
 /** A query for the rows of state, as `parseState` reads them. */
