@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import customerio from "../../destinations/customerio/index.ts";
 import createSandbox from "../../destinations/customerio/sandbox.ts";
 import type { Batch, Change, Connection } from "../../src/destination.ts";
-import { checks, failureOf, kinds } from "./checks.ts";
+import { checks, failureOf, keepsRenamed, kinds } from "./checks.ts";
 import {
   account,
   appKey,
@@ -28,11 +28,15 @@ const companies: ObjectFixture = {
   record: (n, revision) => ({ name: `Company ${n}.${revision}`, created_at: 1_700_000_000 + n * 10 + revision }),
   bad: { attributes: { note: "long ".repeat(201) } },
   held: held("objects", "object_id", ["name", "created_at"]),
+  tellsNoIds: "what is accepted is never mentioned",
 };
+
+/** Without ids a renamed row cannot keep its record. */
+const promises = Object.entries(checks).filter(([promise]) => promise !== keepsRenamed);
 
 describe("objects of a type, looked up with the App API key", () => {
   const connection = { ...fixture.connection, app_api_key: appKey };
-  test.each(Object.entries(checks))("%s", async (_promise, check) => {
+  test.each(promises)("%s", async (_promise, check) => {
     const given = { ...fixture, connection, seed: { ...seed, people: [] } };
     await using place = await openPlace({ adapter: customerio, createSandbox, fixture: given, object: companies });
     await check(place);
