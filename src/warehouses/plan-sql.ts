@@ -10,10 +10,12 @@ export const planKinds = ["removed", "null_key", "duplicate_key", "duplicate_mat
 
 /** The rows that are compared with state, and what a planned one of them holds. */
 export interface PlanSource {
-  /** A query for `row_key`, `fingerprint`, `match_key` where `matchesOtherThanKey`, and what the next two read. */
+  /** A query for `row_key`, `fingerprint`, and what the next three read. */
   readonly rows: string;
   /** After `as`, how often that query may run. */
   readonly materialized: string;
+  /** What rows that share a record in the destination have in common: null where a match value is. */
+  readonly matchKey: string;
   /** The match values of a row, as a JSON array of texts and nulls. */
   readonly matchCells: string;
   /** The cells of a row, likewise. */
@@ -35,13 +37,12 @@ export function planStatement(
 ): string {
   const read: ValueOf = (column) => columnValue(column, schema, dialect);
   const values = request.columns.map((column) => `${read(column)} as ${valueOf(request, column)}`);
-  const { rowKey, fingerprint, matchKey } = comparedOf(request, columns, dialect, read);
-  const compared = [`${rowKey} as row_key`, `${fingerprint} as fingerprint`];
-  if (matchKey !== null) compared.push(`${matchKey} as match_key`);
-  const rows = [...compared, ...values].join(",\n  ");
+  const { rowKey, fingerprint } = comparedOf(request, columns, dialect, read);
+  const rows = [`${rowKey} as row_key`, `${fingerprint} as fingerprint`, ...values].join(",\n  ");
   const source = {
     rows: `select ${rows}\n${narrowedSource(request, columns, dialect)}`,
     materialized: dialect.materialized,
+    matchKey: matchKey(request, (column) => valueOf(request, column), dialect),
     matchCells: matchCells(request, (column) => valueOf(request, column), dialect),
     cells: cellsOf(request, (column) => valueOf(request, column), dialect),
   };
@@ -59,11 +60,11 @@ export function sourceStatement(
   withCells: boolean,
 ): string {
   const named = ({ name }: Column): string => dialect.column(name);
-  const { rowKey, fingerprint, matchKey } = comparedOf(request, columns, dialect, named);
+  const { rowKey, fingerprint } = comparedOf(request, columns, dialect, named);
   const texts = [
     `${rowKey} as row_key`,
     `${dialect.fingerprintText(fingerprint)} as fingerprint`,
-    `${matchKey ?? "cast(null as varchar)"} as match_key`,
+    `${matchesOtherThanKey(request) ? matchKey(request, named, dialect) : "cast(null as varchar)"} as match_key`,
     `${matchCells(request, named, dialect)} as match_cells`,
     ...(withCells ? [`${cellsOf(request, named, dialect)} as cells`] : []),
   ];
@@ -71,8 +72,9 @@ export function sourceStatement(
 }
 
 /**
- * What differs between a source and state. Keys that occur twice are found by an aggregate over the keys alone, which
- * is cheaper than a window over whole rows.
+ * What differs between a source and state. What occurs twice is found by an aggregate over keys and match values alone,
+ * which is cheaper than a window over whole rows, and as a rule it is nothing. So nothing as large as the model is
+ * joined but the model and state.
  */
 export function differences(
   source: PlanSource,
@@ -82,36 +84,31 @@ export function differences(
   dialect: Dialect,
 ): string {
   const { removals, scope } = request;
-  const matchable = matchesOtherThanKey(request);
+  const reclaims = removals && matchesOtherThanKey(request);
   const waits = scope === "full" ? "false" : `forced = 0 and coalesce(f.next_at > ${request.now.getTime()}, false)`;
   const names = namesRows(request);
   return `with ${names ? `wanted as (${wanted(request, columns, dialect)}),\n` : ""}source as${source.materialized} (
 ${source.rows}
 ),
-shared_key as (select row_key from source where row_key is not null group by row_key having count(*) > 1)${
-    matchable
-      ? `,
-found as (select match_key, count(*) as copies from source where match_key is not null group by match_key)`
-      : ""
-  },
-compared as (
+${withheld(source, request)},
+compared as${reclaims ? dialect.materialized : ""} (
 select m.*, s.row_key as known_key, s.record_hash as known_hash, s.destination_id as known_id, s.match_cells as known_match,
   case when m.fingerprint is null then 'removed'
     when m.row_key is null then 'null_key'
-    when k.row_key is not null then 'duplicate_key'
-    ${matchable ? "when d.copies > 1 then 'duplicate_match'" : ""}
+    when k.row_key is not null then k.kind
     when s.row_key is null then 'added'
     else 'changed' end as kind,
-  ${matchable ? "case when m.fingerprint is null and d.copies is not null then 1 else 0 end" : "0"} as reclaimed,
   ${names ? "case when w.row_key is null then 0 else 1 end" : "0"} as forced
 from source m ${removals ? "full outer" : "left"} join ${comparedState(tables, request)} s on s.row_key = m.row_key
-left join shared_key k on k.row_key = m.row_key
-${matchable ? "left join found d on d.match_key = case when m.fingerprint is null then s.match_cells else m.match_key end" : ""}
+left join withheld k on k.row_key = m.row_key
 ${names ? "left join wanted w on w.row_key = coalesce(m.row_key, s.row_key)" : ""}
-${whatToPlan(request, matchable)}
+${whatToPlan(request)}
 ),
+${reclaims ? `${taken(source)},` : ""}
 named as (
-select c.*, coalesce(c.row_key, c.known_key, 'null key ' || md5(cast(c.fingerprint as varchar))) as name from compared c
+select c.*, coalesce(c.row_key, c.known_key, 'null key ' || md5(cast(c.fingerprint as varchar))) as name,
+  ${reclaims ? "case when t.match_key is null then 0 else 1 end" : "0"} as reclaimed
+from compared c ${reclaims ? "left join taken t on c.kind = 'removed' and t.match_key = c.known_match" : ""}
 ),
 aged as (
 select c.*, case when ${waits} then 1 else 0 end as waiting
@@ -127,6 +124,34 @@ from aged
 union all
 select 0, 0, 'plan', ${dialect.literal(request.run.id)}, null, null, 0, ${dialect.literal(scope)}, null, null, 0,
   ${totals(tables, request)}`;
+}
+
+/** The keys of rows that cannot be sent because others share their key, or their match values, with the fault of each. */
+function withheld({ matchKey }: PlanSource, request: PlanRequest): string {
+  if (!matchesOtherThanKey(request)) {
+    return `withheld as (
+select row_key, 'duplicate_key' as kind from source where row_key is not null group by row_key having count(*) > 1
+)`;
+  }
+  // A row with both faults is told of the first: min() takes the key before the match values.
+  return `withheld as (
+select row_key, min(kind) as kind from (
+  select row_key, 'duplicate_key' as kind from source where row_key is not null group by row_key having count(*) > 1
+  union all
+  select row_key, 'duplicate_match' as kind from source where row_key is not null and ${matchKey} in (
+    select match_key from (select ${matchKey} as match_key from source) as keyed
+    where match_key is not null group by match_key having count(*) > 1
+  )
+) as faults group by row_key
+)`;
+}
+
+/** Match values of removed rows that a row of the model has. Where nothing is removed, the source is not looked through. */
+function taken({ matchKey }: PlanSource): string {
+  return `taken as (
+select distinct match_key from (select ${matchKey} as match_key from source) as keyed
+where match_key in (select known_match from compared where kind = 'removed')
+)`;
 }
 
 /** Whether rows are planned because they are named. A full plan has them anyway. */
@@ -154,7 +179,7 @@ function comparedState({ state }: Pick<PlannerTables, "state">, { scope }: PlanR
   return scope === "keys" ? `(select * from ${state} where row_key in (select row_key from wanted))` : state;
 }
 
-function whatToPlan(request: PlanRequest, matchable: boolean): string {
+function whatToPlan(request: PlanRequest): string {
   const isNamed = "w.row_key is not null";
   switch (request.scope) {
     case "full":
@@ -162,7 +187,7 @@ function whatToPlan(request: PlanRequest, matchable: boolean): string {
     case "keys":
       return `where ${isNamed}`;
     case "changes":
-      return `where ${differs(matchable)}${namesRows(request) ? ` or ${isNamed}` : ""}`;
+      return `where ${differs}${namesRows(request) ? ` or ${isNamed}` : ""}`;
   }
 }
 
@@ -184,21 +209,19 @@ const rank = `case kind ${planKinds.map((kind, index) => `when '${kind}' then ${
 interface Compared {
   readonly rowKey: string;
   readonly fingerprint: string;
-  /** Null where the match values are the key. */
-  readonly matchKey: string | null;
 }
 
 function comparedOf(request: PlanRequest, columns: readonly Column[], dialect: Dialect, read: ValueOf): Compared {
   const texts = request.columns.map((column) => dialect.stableCell(column, read(column)));
-  const compared = {
+  return {
     rowKey: dialect.bytewise(rowKey(request.model.key, columns, dialect)),
     fingerprint: dialect.fingerprint([dialect.literal(request.salt), ...texts]),
   };
-  if (!matchesOtherThanKey(request)) return { ...compared, matchKey: null };
-  const named = ({ name }: Column): string => dialect.column(name);
-  const complete = matchColumns(request).map((column) => `${named(column)} is not null`);
-  const key = `case when ${complete.join(" and ")} then ${matchCells(request, named, dialect)} end`;
-  return { ...compared, matchKey: dialect.bytewise(key) };
+}
+
+function matchKey(request: PlanRequest, value: ValueOf, dialect: Dialect): string {
+  const complete = matchColumns(request).map((column) => `${value(column)} is not null`);
+  return dialect.bytewise(`case when ${complete.join(" and ")} then ${matchCells(request, value, dialect)} end`);
 }
 
 /** What a value of the model is called in the source. */
@@ -255,14 +278,10 @@ export function matchesOtherThanKey({ match, matchIgnoresCase = false, model }: 
 }
 
 /** A fingerprint is null for a row that left the model, and in state for a row in doubt. */
-function differs(matchable: boolean): string {
-  const conditions = [
-    "m.fingerprint is null",
-    "m.row_key is null",
-    "s.fingerprint is null",
-    "m.fingerprint <> s.fingerprint",
-    "k.row_key is not null",
-    ...(matchable ? ["d.copies > 1"] : []),
-  ];
-  return conditions.join(" or ");
-}
+const differs = [
+  "m.fingerprint is null",
+  "m.row_key is null",
+  "s.fingerprint is null",
+  "m.fingerprint <> s.fingerprint",
+  "k.row_key is not null",
+].join(" or ");

@@ -107,6 +107,7 @@ const steps: Readonly<Record<string, (folder: string) => Promise<Readonly<Record
       const compared = {
         rows: `select * from ${arrived}`,
         materialized: " not materialized",
+        matchKey: "match_key",
         matchCells: "match_cells",
         cells: "null",
       };

@@ -421,6 +421,22 @@ export function conformance({
         expect(kindsOf(changes)).toEqual(["duplicate_match 1", "duplicate_match 2", "added 3", "added 4", "added 5"]);
       });
 
+      test("rows share their match values also when none has changed, and of two faults the key's is told", async () => {
+        const sync = trial();
+        await sync.sync(rows("(1, 'a')", "(2, 'a')", "(5, 'b')"));
+        const next = rows("(1, 'a')", "(2, 'a')", "(3, 'x')", "(3, 'y')", "(4, 'x')", "(null, 'b')", "(5, 'b')");
+        const { counts, changes } = await sync.plan(next, { match: ["name"] });
+        expect(kindsOf(changes).slice(1)).toEqual([
+          "duplicate_key 3",
+          "duplicate_key 3",
+          "duplicate_match 1",
+          "duplicate_match 2",
+          "duplicate_match 4",
+          "duplicate_match 5",
+        ]);
+        expect(counts).toMatchObject({ nullKeys: 1, unchanged: 0, removed: 0 });
+      });
+
       test("a removed row is reclaimed when another row has its match values now", async () => {
         const sync = trial();
         await sync.sync(rows("(1, 'a')", "(2, 'b')"), { match: ["name"] });

@@ -98,6 +98,7 @@ function differencesOf(rows: string, withCells: boolean, { tables, request, colu
     rows: `select * from ${rows}`,
     // Each part of the query reads the columns that it needs.
     materialized: " not materialized",
+    matchKey: "match_key",
     matchCells: "match_cells",
     cells: withCells ? "cells" : "cast(null as varchar)",
   };
