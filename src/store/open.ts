@@ -69,6 +69,9 @@ export interface StoreOptions {
 /** The queue's tables are found by it; ours are always named with their schema. */
 const searchPath = "bullmq, public";
 
+/** A process that stands still in the middle of a transaction must not keep what it has locked from who takes over. */
+const idleInTransactionMs = 10_000;
+
 /**
  * Opens the control store and brings it up to date. An embedded one is locked first: throws FolderLocked while another
  * process has it. Throws `store_unreachable` or `store_too_new` where that is so.
@@ -94,7 +97,7 @@ async function openEmbedded(folder: string): Promise<StorePool> {
 
 function openPostgres(databaseUrl: string): StorePool {
   const pool = new pg.Pool({
-    connectionString: withSearchPath(databaseUrl),
+    connectionString: withOurOptions(databaseUrl),
     application_name: "sluice",
     max: 10,
     connectionTimeoutMillis: 10_000,
@@ -109,10 +112,10 @@ function openPostgres(databaseUrl: string): StorePool {
 }
 
 /** The last of two options counts, and the driver takes the address's before any others: ours go there, behind its own. */
-function withSearchPath(databaseUrl: string): string {
+function withOurOptions(databaseUrl: string): string {
   const address = new URL(databaseUrl);
   const given = address.searchParams.get("options") ?? process.env["PGOPTIONS"] ?? "";
-  const ours = `-c search_path=${searchPath.replaceAll(" ", "")}`;
+  const ours = `-c search_path=${searchPath.replaceAll(" ", "")} -c idle_in_transaction_session_timeout=${idleInTransactionMs}`;
   address.searchParams.set("options", `${given} ${ours}`.trim());
   return address.href;
 }

@@ -54,6 +54,7 @@ describe.runIf(hasRedisServer())("a large plan", () => {
     expect(sent).toMatchObject({ status: "partial", unsent: 0 });
     expect(sent.in_doubt).toBeLessThanOrEqual(400);
     expect(isAccountedFor(sent)).toBe(true);
+    await site.api.run();
     await expectRecovery(site, "a worker that had joined was killed");
   });
 

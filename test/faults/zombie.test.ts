@@ -7,7 +7,7 @@ import { Site } from "./site.ts";
 
 describe.runIf(hasRedisServer())("a worker that stands still past its lease", () => {
   test("sends nothing when it wakes, and works on", async () => {
-    await using site = await Site.open({ workers: 1 });
+    await using site = await Site.open({ workers: 1, batchMs: 1500 });
     const { run } = await site.sending();
     const zombie = site.worker;
     zombie.freeze();

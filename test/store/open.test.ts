@@ -65,6 +65,21 @@ describe("a store in a Postgres", () => {
     await store.close();
   });
 
+  test("who stands still in the middle of a transaction does not keep a run from who takes it over", async () => {
+    const store = await openStore({ databaseUrl: await postgres.database(), dataDir });
+    const sync = newSync();
+    const { id } = await store.runs.create({ sync, kind: "changes", trigger: "api", spec: resolved(sync) });
+    await store.leases.claim(id, { worker: "still", leaseMs: 1 });
+    const still = await store.pool.connect();
+    await still.query("begin");
+    await still.query("select from app.leases for update");
+    const taken = await store.leases.claim(id, { worker: "next", leaseMs: 60_000 });
+    expect(taken).toMatchObject({ stage: "lost", identity: { fence: 2 } });
+    await expect(still.query("commit")).rejects.toThrow();
+    still.release(true);
+    await store.close();
+  });
+
   test("its clock is the database's", async () => {
     const store = await openStore({ databaseUrl: await postgres.database(), dataDir });
     const { rows } = await store.pool.query<{ now: Date }>("select clock_timestamp() as now");
