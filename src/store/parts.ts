@@ -83,34 +83,30 @@ interface TakenRow {
   readonly for_ms: number | null;
 }
 
+/** Under the lease's lock, so that nobody takes a part of a run that is being stopped. */
 async function take(db: Kysely<Database>, run: RunIdentity, as: "owner" | "joined"): ReturnType<PartStore["take"]> {
-  const until = as === "owner" ? sql`'infinity'` : sql`held.expires_at`;
-  const { rows } = await sql<TakenRow & { held: boolean }>`
-    with held as (${heldLease(run, "shared")}),
-    next as (
-      select part_no from app.parts join app.divisions using (run_id)
-      where run_id = ${run.id} and not stopped and ${isFree} and exists (select from held)
-      order by part_no limit 1 for update of parts skip locked
-    ),
-    taken as (
-      update app.parts set fence = fence + 1, expires_at = ${until}
-      from held where run_id = ${run.id} and part_no = (select part_no from next)
+  const lease = sql`(select expires_at from app.leases where sync = ${run.sync})`;
+  return await fenced(db, run, async (trx) => {
+    const { rows } = await sql<TakenRow>`
+      update app.parts set fence = fence + 1, expires_at = ${as === "owner" ? sql`'infinity'` : lease}
+      where run_id = ${run.id} and part_no = (
+        select min(part_no) from app.parts join app.divisions using (run_id)
+        where run_id = ${run.id} and not stopped and ${isFree}
+      )
       returning part_no, fence, reached, to_seq, sent,
-        case when isfinite(parts.expires_at) then extract(epoch from parts.expires_at - now()) * 1000 end as for_ms
-    )
-    select taken.*, exists (select from held) as held from (values (1)) as one left join taken on true`.execute(db);
-  const [row] = rows;
-  if (!row?.held) throw new FencedError(run.id);
-  if (row.part_no === null) return null;
-  return {
-    run,
-    no: row.part_no,
-    fence: Number(row.fence),
-    from: Number(row.reached) + 1,
-    to: Number(row.to_seq),
-    before: row.sent,
-    forMs: row.for_ms === null ? Number.POSITIVE_INFINITY : Number(row.for_ms),
-  };
+        case when isfinite(expires_at) then extract(epoch from expires_at - now()) * 1000 end as for_ms`.execute(trx);
+    const [row] = rows;
+    if (row === undefined) return null;
+    return {
+      run,
+      no: row.part_no,
+      fence: Number(row.fence),
+      from: Number(row.reached) + 1,
+      to: Number(row.to_seq),
+      before: row.sent,
+      forMs: row.for_ms === null ? Number.POSITIVE_INFINITY : Number(row.for_ms),
+    };
+  });
 }
 
 function isPart({ run, no, fence }: Part): ReturnType<typeof sql<boolean>> {

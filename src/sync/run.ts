@@ -25,13 +25,10 @@ import {
 import { planRevert, requireKeeping, stagedRecords } from "./records.ts";
 import { lostEnd, recover, settle } from "./recover.ts";
 import { Report, type RunResult } from "./report.ts";
-import { sendStretch } from "./send.ts";
+import { pageRows, sendStretch } from "./send.ts";
 import { nothingSent, plus } from "./sent.ts";
 import { Survey } from "./survey.ts";
 import type { World } from "./world.ts";
-
-/** Rows of the plan that are in memory at a time. */
-const pageRows = 250;
 
 /**
  * Does a run whole, and stores how it ended. Never throws for what goes wrong with the run: that is its end. Throws

@@ -23,7 +23,7 @@ export interface Sending extends PreparedDestination {
 }
 
 /** Rows of the plan that are in memory at a time. */
-const pageRows = 250;
+export const pageRows = 250;
 
 /** Sends the changes from one seq to another, both included; all where none is named. Rejects with why it stopped early. */
 export async function sendStretch(

@@ -115,6 +115,19 @@ describe.each(kindsOfStore)("the parts of a divided plan in the %s store", (kind
     expect(await store.parts.look(run)).toMatchObject({ joined: 0 });
   });
 
+  test.runIf(kind === "Postgres")("are begun by nobody who asked for one just before the run was stopped", async () => {
+    const run = await divided();
+    const stopping = await store.pool.connect();
+    await stopping.query("begin");
+    await stopping.query("select from app.leases where sync = $1 for update", [run.sync]);
+    await stopping.query("update app.divisions set stopped = true where run_id = $1", [run.id]);
+    const taken = store.parts.take(run, "joined");
+    await sleep(200);
+    await stopping.query("commit");
+    stopping.release();
+    expect(await taken).toBeNull();
+  });
+
   test("keep rejections as a run does", async () => {
     const run = await divided();
     const part = await join(run);
